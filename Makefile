@@ -1,0 +1,70 @@
+# Needs only make and a Python >= 3.11 that has venv; everything else goes into .venv/ of this folder.
+# PYTHON=… names the interpreter, VENV=… another environment. All paths are relative: the folder's name may hold blanks.
+
+VENV ?= .venv
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test coverage lint format wheel clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(VENV)/.stamp ## gate the simulated trial in sample_data/ and write tables, figures and report to demo/
+	@$(BIN)/il2cyto demo --out demo
+	@echo "Results are in demo/: open demo/report.html"
+
+test: $(VENV)/.stamp-test ## run the quick tests; real data in ../shared is used if it is there
+	@$(BIN)/python -m pytest
+
+coverage: $(VENV)/.stamp-test ## run the quick tests and say which lines they did not reach
+	@$(BIN)/python -m coverage erase
+	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
+
+lint: $(VENV)/.stamp-lint $(VENV)/.stamp-test ## check style, types, layers and dependencies
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+
+format: $(VENV)/.stamp-lint ## rewrite the code as `make lint` wants it
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+wheel: $(VENV)/.stamp-build ## build sdist and wheel into dist/ and check their description
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+
+clean: ## remove what the targets above made, environments included
+	@rm -rf .venv .venvs dist build demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The stamps make the second run quick. `pip install --group` needs pip 25.1. A name on the PATH may not run (pyenv's
+# shims), and Debian's python3 may lack venv: each candidate is tried.
+$(VENV)/.stamp: pyproject.toml
+	@found=; for python in $(PYTHON); do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    found=$$python; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "il2cyto needs Python >= 3.11 with venv; tried: $(PYTHON)." >&2; \
+	  echo "Install one (Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  echo "Installing into $(VENV) with $$found: a minute or two, only the first time"; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@$(PIP) install -qq --upgrade 'pip>=25.1'
+	@$(PIP) install -qq --editable .
+	@touch $@
+
+$(VENV)/.stamp-%: $(VENV)/.stamp
+	@$(PIP) install -qq --group $*
+	@touch $@

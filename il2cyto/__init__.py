@@ -1,0 +1,12 @@
+"""il2cyto: from a trial's FCS files to immune-cell frequencies compared across visits and arms."""
+
+from __future__ import annotations
+
+from il2cyto._lazy import attach
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {name: "" for name in ("cohort", "datasets", "errors", "get", "gt", "io", "pl", "pp", "tl")},
+)

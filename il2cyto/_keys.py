@@ -1,0 +1,123 @@
+"""Every key of the AnnData objects, once. See docs/schema.md for what stands behind each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_VERSION: Final = "1.0"
+FREQUENCY_OF_PARENT: Final = "freq_of_parent"
+ROOT: Final = "root"
+
+ENDPOINT_POPULATIONS: Final = ("CD4", "CD8", "Treg", "NK", "CD56bright")
+
+
+class Layers:
+    """Cohort layers, samples × populations."""
+
+    COUNTS: Final = "counts"
+    PARENT_COUNTS: Final = "parent_counts"
+    CUT_LOW: Final = "cut_low"
+    CUT_HIGH: Final = "cut_high"
+    FREQ_OF_TOTAL: Final = "freq_of_total"
+    FLAG: Final = "flag"
+    CELLS_PER_UL: Final = "cells_per_ul"
+    COMPENSATED: Final = "compensated"  # events object
+    TRANSFORMED: Final = "transformed"  # events object
+
+
+class Obs:
+    """Cohort obs columns."""
+
+    SAMPLE: Final = "sample"  # index name
+    SUBJECT: Final = "subject"
+    VISIT: Final = "visit"
+    WEEK: Final = "week"
+    STUDY_DAY: Final = "study_day"
+    BASELINE: Final = "baseline"
+    ARM: Final = "arm"
+    PERIOD: Final = "period"
+    BATCH: Final = "batch"
+    SITE: Final = "site"
+    CYTOMETER: Final = "cytometer"
+    PANEL: Final = "panel"
+    REPLICATE: Final = "replicate"
+    N_EVENTS: Final = "n_events"
+    N_LIVE: Final = "n_live"
+    VIABILITY: Final = "viability"
+    COMPENSATION: Final = "compensation"
+    QC_PASS: Final = "qc_pass"
+    QC_REASONS: Final = "qc_reasons"
+    CONTROL: Final = "control"
+    FILE: Final = "file"
+    FILE_SHA256: Final = "file_sha256"
+    FILE_NAME: Final = "file_name"  # events object
+
+
+class Var:
+    """Cohort var columns; the last block is that of the events object."""
+
+    POPULATION: Final = "population"  # index name
+    PARENT: Final = "parent"
+    PATH: Final = "path"
+    DEPTH: Final = "depth"
+    LEAF: Final = "leaf"
+    PHENOTYPE: Final = "phenotype"
+    MARKERS: Final = "markers"
+    DENOMINATORS: Final = "denominators"
+    GATE_TYPE: Final = "gate_type"
+    ROLE: Final = "role"
+    PANEL: Final = "panel"
+    CELL_ONTOLOGY_ID: Final = "cell_ontology_id"
+    REPORT_ORDER: Final = "report_order"
+    FEATURE_TYPE: Final = "feature_type"
+    LABEL: Final = "label"
+
+    N: Final = "n"
+    CHANNEL: Final = "channel"
+    MARKER: Final = "marker"
+    PNB: Final = "PnB"
+    PNE: Final = "PnE"
+    PNG: Final = "PnG"
+    PNR: Final = "PnR"
+    SIGNAL_TYPE: Final = "signal_type"
+    DETECTOR_TYPE: Final = "detector_type"
+    FLUOROCHROME: Final = "fluorochrome"
+
+
+class Obsm:
+    """Obsm keys."""
+
+    CUTS: Final = "gate_cutpoints"
+    CUTS_RAW: Final = "gate_cutpoints_raw"
+    CUTS_SPREAD: Final = "gate_cutpoints_spread"
+    CUT_FLAG: Final = "gate_flag"
+    MFI: Final = "mfi"
+    GATING: Final = "gating"  # events object
+
+
+class Uns:
+    """Uns keys: the first block at the top level, the rest inside ``uns["il2cyto"]``."""
+
+    IL2CYTO: Final = "il2cyto"
+    GATING_COLS: Final = "gating_cols"  # events object
+    META: Final = "meta"  # events object
+
+    VERSION: Final = "schema_version"
+    OBJECT: Final = "object"
+    X: Final = "x"
+    UNIT: Final = "unit"
+    TOTAL: Final = "total"
+    SIMULATED: Final = "simulated"
+    STUDY: Final = "study"
+    TEMPLATE: Final = "template"
+    SCHEDULE: Final = "schedule"
+    TREATMENT_WEEKS: Final = "treatment_weeks"
+    ARMS: Final = "arms"
+    FLAGS: Final = "flags"
+    CUTS: Final = "cuts"
+    MFI: Final = "mfi"
+    ALIASES: Final = "aliases"
+    FAILURES: Final = "failures"
+    POPULATIONS: Final = "populations"  # events object
+    KEYWORDS: Final = "keywords"  # events object
+    PROVENANCE: Final = "provenance"

@@ -1,0 +1,264 @@
+"""Many files: propose in parallel, reconcile once, apply in parallel. One bad file is a row in `failures`; the others go on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from il2cyto.errors import FcsWarning, Il2cytoError
+from il2cyto.gt._apply import GateResult, apply
+from il2cyto.gt._flags import FAIL
+from il2cyto.gt._plan import Events, make_plan
+from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
+from il2cyto.gt._reconcile import reconcile
+from il2cyto.io import open_fcs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from il2cyto.template import GatingTemplate
+
+    Masks = Mapping[str, npt.NDArray[np.bool_]]
+    #: Called with the stage, the files done and the files in all.
+    Progress = Callable[[str, int, int], None]
+
+logger = logging.getLogger("il2cyto")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to gate. Batch and subject are the only things gating may know about where it comes from."""
+
+    sample: str
+    path: Path
+    batch: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that did not make it, and why."""
+
+    sample: str
+    file: str
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file beside its gates."""
+
+    sample: str
+    file: str
+    sha256: str
+    simulated: bool
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GatedBatch:
+    """All files of one panel, gated.
+
+    Attributes
+    ----------
+    results
+        One per readable file, sorted by sample.
+    cuts
+        The table of :func:`il2cyto.gt.reconcile`: own and final cut of every sample and fitted gate, with the reason.
+    failures
+        Files without a result, and files in which no endpoint could be evaluated.
+    """
+
+    template: GatingTemplate
+    results: tuple[GateResult, ...]
+    cuts: pl.DataFrame
+    facts: Mapping[str, FileFacts]
+    failures: tuple[Failure, ...]
+
+
+def gate_files(
+    jobs: Iterable[Job],
+    template: GatingTemplate,
+    *,
+    aliases: Mapping[str, str] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    on_gated: Callable[[Job, GateResult], None] | None = None,
+) -> GatedBatch:
+    """Gate the files of one panel with one template.
+
+    Parameters
+    ----------
+    jobs
+        The files; their order changes nothing.
+    template
+        The gating strategy.
+    aliases
+        A lab's own labels, found label -> marker.
+    workers
+        Threads; as many as there are cores if None. Their number changes nothing but the time.
+    progress
+        Called after every file.
+    on_gated
+        Called in the worker for each gated file, with its membership masks (to write the events, for example).
+
+    Returns
+    -------
+    The gated batch. A file that cannot be read or gated stands in ``failures``; nothing is raised for it.
+    """
+    jobs = sorted(jobs, key=lambda job: job.sample)
+    runner = _Runner(workers or os.cpu_count() or 1, progress)
+    aliases = dict(aliases or {})
+    with warnings.catch_warnings():
+        # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
+        warnings.simplefilter("ignore", FcsWarning)
+        proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases, {}))
+        live = [job for job in jobs if job.sample in proposed]
+        cuts = _reconcile(runner, live, proposed, template, aliases)
+        of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
+        empty = cuts.clear()
+
+        def gate(job: Job) -> GateResult:
+            events = _events(job, template, aliases)
+            result = apply(events, of_sample.get(job.sample, empty), sample=job.sample, keep_masks=on_gated is not None)
+            if on_gated is not None:
+                on_gated(job, result)
+            return result
+
+        gated = runner.run("apply", live, gate)
+    results = tuple(gated[job.sample] for job in live if job.sample in gated)
+    failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
+    facts = {sample: fact for sample, (_, fact) in proposed.items()}
+    return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)))
+
+
+def _events(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> Events:
+    file = open_fcs(job.path)
+    return Events(file, make_plan(template, file.panel(aliases), file=file.name))
+
+
+def _propose(
+    job: Job, template: GatingTemplate, aliases: Mapping[str, str], given: Mapping[str, Mapping[str, float]]
+) -> tuple[pl.DataFrame, FileFacts]:
+    file = open_fcs(job.path)
+    events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
+    sha256 = file.sha256()
+    facts = FileFacts(job.sample, file.name, sha256, file.simulated, tuple(flag.code for flag in file.flags))
+    return propose(events, sample=job.sample, content=sha256, given=given), facts
+
+
+def _reconcile(
+    runner: _Runner,
+    jobs: list[Job],
+    proposed: Mapping[str, tuple[pl.DataFrame, FileFacts]],
+    template: GatingTemplate,
+    aliases: Mapping[str, str],
+) -> pl.DataFrame:
+    """Reconcile, propose again below the cuts that moved, and reconcile once more: never a third time."""
+    groups = pl.DataFrame(
+        [(job.sample, job.batch, job.subject) for job in jobs],
+        schema={"sample": pl.String, "batch": pl.String, "subject": pl.String},
+        orient="row",
+    )
+    tables = {sample: table for sample, (table, _) in proposed.items()}
+    cuts = reconcile(_stack(tables), groups, template)
+    moved = _moved(cuts, template)
+    if not moved:
+        return cuts
+    again = runner.run(
+        "propose again",
+        [job for job in jobs if job.sample in moved],
+        lambda job: _propose(job, template, aliases, moved[job.sample])[0],
+    )
+    for sample, table in again.items():
+        settled = tables[sample].filter(pl.col("population").is_in(list(moved[sample])))
+        tables[sample] = pl.concat([settled, table])
+    return reconcile(_stack(tables), groups, template)
+
+
+def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat([tables[sample] for sample in sorted(tables)] or [pl.DataFrame(schema=PROPOSAL_SCHEMA)])
+
+
+def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, dict[str, float]]]:
+    """Sample -> population -> coordinate -> final cut, for cuts that moved and on which other fitted gates depend."""
+    upstream = _upstream_of_fitted(template)
+    moved: dict[str, dict[str, dict[str, float]]] = {}
+    far = (pl.col("final") - pl.col("own")).abs() > pl.max_horizontal(2 * pl.col("spread"), pl.col("delta"))
+    rows = cuts.filter(pl.col("population").is_in(upstream) & pl.col("own").is_finite() & pl.col("final").is_finite() & far)
+    for sample, population, coordinate, final in rows.select("sample", "population", "coordinate", "final").iter_rows():
+        moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
+    return moved
+
+
+def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
+    """Fitted gates that another fitted gate stands on, as its parent, operand or reference, however far above."""
+    above: dict[str, set[str]] = {"root": set()}
+    for name in template.order:
+        population = template.by_name[name]
+        direct = {population.parent, *population.referred}
+        above[name] = direct.union(*(above[other] for other in direct))
+    fitted = [p.name for p in template.populations if p.gate is not None and p.gate.fitted]
+    return [name for name in fitted if any(name in above[other] for other in fitted)]
+
+
+def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
+    files = {job.sample: job.path.name for job in jobs}
+    endpoints = [p.name for p in template.populations if p.endpoint] or [p.name for p in template.reported]
+    for result in results:
+        if all(result.flags[name] & FAIL for name in endpoints):
+            message = f"{files[result.sample]}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            yield Failure(result.sample, files[result.sample], "gate", "GatingError", message)
+
+
+class _Runner:
+    """Runs a function over jobs on threads; exceptions become failures."""
+
+    def __init__(self, workers: int, progress: Progress | None) -> None:
+        self.failures: list[Failure] = []
+        self._workers, self._progress = workers, progress
+
+    def run(self, stage: str, jobs: list[Job], function: Callable[[Job], T]) -> dict[str, T]:
+        done: dict[str, T] = {}
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="il2cyto") as executor:
+            futures = {executor.submit(function, job): job for job in jobs}
+            for i, future in enumerate(as_completed(futures), start=1):
+                job = futures[future]
+                try:
+                    done[job.sample] = future.result()
+                except Exception as error:  # noqa: BLE001 - one bad file must not stop the others
+                    self.failures.append(_failure(job, stage, error))
+                if self._progress is not None:
+                    self._progress(stage, i, len(jobs))
+        return done
+
+
+def _failure(job: Job, stage: str, error: Exception) -> Failure:
+    name = type(error).__name__
+    if isinstance(error, Il2cytoError):
+        return Failure(job.sample, job.path.name, stage, name, str(error))
+    # The text of a foreign exception may quote the file; only its class leaves.
+    logger.debug("%s: %s during %s", job.path.name, name, stage)
+    message = f"{job.path.name}: unexpected {name} during {stage}; the file was left out. Please report it with the file's header."
+    return Failure(job.sample, job.path.name, stage, name, message)
+
+
+def failures_frame(failures: Iterable[Failure]) -> Any:
+    """Failures as a pandas frame of strings, for ``uns``: sample, file, stage, error, message."""
+    import pandas as pd
+
+    rows = [(f.sample, f.file, f.stage, f.error, f.message) for f in failures]
+    return pd.DataFrame(rows, columns=["sample", "file", "stage", "error", "message"], dtype="str")

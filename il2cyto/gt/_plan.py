@@ -1,0 +1,122 @@
+"""A template laid over one file's panel: which column each marker is, on which scale, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from il2cyto.errors import PanelError
+from il2cyto.pp import compensate, transform
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from il2cyto.io import FcsFile, Spillover
+    from il2cyto.panel import Channel, Panel
+    from il2cyto.template import GatingTemplate, Population
+
+    FloatArray = npt.NDArray[np.float64]
+    BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a template's markers are in one panel.
+
+    Attributes
+    ----------
+    channels
+        Marker or channel as the template writes it -> channel of the file; absent where the file has none.
+    """
+
+    template: GatingTemplate
+    panel: Panel
+    channels: dict[str, Channel]
+
+    def missing(self, population: Population) -> tuple[str, ...]:
+        """The markers that a population's gate needs and the file lacks."""
+        gate = population.gate
+        if gate is not None and gate.method == "ref":
+            return self.missing(self.template.by_name[gate.of])
+        return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels)
+
+
+def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
+    """Resolve a template's markers in a file's panel.
+
+    Raises
+    ------
+    PanelError
+        If a required marker is absent or stands on several channels: all of them in one message.
+    """
+    problems, channels = [], {}
+    for key in template.requires:
+        try:
+            channels[key] = panel.require(key, file=file)
+        except PanelError as error:
+            problems.append(str(error))
+    if problems:
+        raise PanelError("\n".join(problems))
+    keys = {key for p in template.populations if p.gate for key in p.gate.keys} | set(template.optional)
+    for key in sorted(keys - channels.keys()):
+        channel = panel.find(key)
+        if channel is not None:
+            channels[key] = channel
+    return Plan(template, panel, channels)
+
+
+class Events:
+    """The events of one file on the scales of a template; columns are made when first asked for.
+
+    Attributes
+    ----------
+    n
+        Events in the file.
+    compensation
+        ``acquisition`` where the file's own matrix was applied, else ``none``.
+    """
+
+    def __init__(self, file: FcsFile, plan: Plan) -> None:
+        self.plan = plan
+        self.n = file.n_events
+        spillover = file.spillover() if plan.template.compensation == "acquisition" else None
+        self.compensation = "none" if spillover is None else "acquisition"
+        self._linear = _compensated(file, plan, spillover)
+        self._scaled: dict[str, FloatArray] = {}
+
+    def linear(self, key: str) -> FloatArray:
+        """Compensated values of a marker on the linear scale."""
+        return self._linear[self.plan.channels[key].index]
+
+    def scaled(self, key: str) -> FloatArray:
+        """Values of a marker on the template's scale."""
+        if key not in self._scaled:
+            channel = self.plan.channels[key]
+            spec = self.plan.template.transform.of(key).at_range(channel.range)
+            self._scaled[key] = transform(self.linear(key), spec)
+        return self._scaled[key]
+
+    @cached_property
+    def usable(self) -> BoolArray:
+        """Events that are finite in every channel of the plan: the root of the tree."""
+        mask = np.ones(self.n, dtype=np.bool_)
+        for key in self.plan.channels:
+            mask &= np.isfinite(self.linear(key))
+        return mask
+
+
+def _compensated(file: FcsFile, plan: Plan, spillover: Spillover | None) -> dict[int, FloatArray]:
+    """Columns of the plan's channels, compensated where the matrix has them."""
+    wanted = sorted({channel.index for channel in plan.channels.values()})
+    position = {channel.name: channel.index for channel in file.channels}
+    mixed = [] if spillover is None else [position[name] for name in spillover.channels]
+    columns = sorted({*wanted, *mixed})
+    raw = np.asarray(file.events(columns), dtype=np.float64).reshape(file.n_events, len(columns))
+    linear = {column: np.ascontiguousarray(raw[:, i]) for i, column in enumerate(columns)}
+    if spillover is not None:
+        unmixed = compensate(np.column_stack([linear[column] for column in mixed]), spillover.matrix)
+        linear.update({column: np.ascontiguousarray(unmixed[:, i]) for i, column in enumerate(mixed)})
+    return {column: linear[column] for column in wanted}

@@ -1,0 +1,148 @@
+"""Propose: walk the template with a file's own cuts, and say how sure each is."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from il2cyto.gt._flags import Flag
+from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._types import Cut, Proposal
+from il2cyto.gt.methods import find_method
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from il2cyto.gt._plan import Events
+    from il2cyto.template import Gate, Population
+
+    FloatArray = npt.NDArray[np.float64]
+
+#: One row per sample, population and coordinate. Neither arm, visit, date nor response is among the columns.
+PROPOSAL_SCHEMA: dict[str, Any] = {
+    "sample": pl.String,
+    "population": pl.String,
+    "coordinate": pl.String,
+    "method": pl.String,
+    "value": pl.Float64,
+    "spread": pl.Float64,
+    "q05": pl.Float64,
+    "q95": pl.Float64,
+    "missing": pl.Float64,
+    "quality": pl.Float64,
+    "n": pl.Int64,
+    "span": pl.Float64,
+    "flags": pl.Int64,
+    "reason": pl.String,
+}
+
+
+def propose(
+    events: Events, *, sample: str, content: str, given: Mapping[str, Mapping[str, float]] | None = None
+) -> pl.DataFrame:
+    """The cuts that one file would choose for itself.
+
+    Parameters
+    ----------
+    events
+        The file on the template's scales.
+    sample
+        Its name in the table.
+    content
+        SHA-256 of the file, from which the seeds of the resampling derive: the same events give the same numbers, whatever
+        the order of files or the number of workers.
+    given
+        Cuts by population and coordinate that are settled already (round two); they are used, not proposed.
+
+    Returns
+    -------
+    Frame with the columns of ``PROPOSAL_SCHEMA``. A gate that was tried and failed has a row with NaN and a reason; a gate
+    below a failed one has no row.
+    """
+    source = _OwnCuts(content, sample, given or {})
+    Tree(events, source)
+    return pl.DataFrame(source.rows, schema=PROPOSAL_SCHEMA, orient="row")
+
+
+class _OwnCuts:
+    """A cut source that fits every gate to the file's own events and keeps a record of it."""
+
+    def __init__(self, content: str, sample: str, given: Mapping[str, Mapping[str, float]]) -> None:
+        self._content, self._sample, self._given = content, sample, given
+        self.rows: list[tuple[Any, ...]] = []
+
+    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision:
+        if population.name in self._given:
+            return Decision(self._given[population.name])
+        parent = tree.nodes[population.parent].mask
+        columns = [tree.events.scaled(key)[parent] for key in gate.keys]
+        values = columns[0] if len(columns) == 1 else np.column_stack(columns)
+        seed = f"{self._content}/{population.name}/{tree.template.digest()}"
+        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
+        proposal = _fit(values, gate, tree, rng)
+        self._record(population, gate, proposal, values, span=_span(gate, tree))
+        cuts = {name: cut.value for name, cut in proposal.cuts.items()} if proposal.found else None
+        return Decision(cuts, flags=proposal.flags)
+
+    def _record(self, population: Population, gate: Gate, proposal: Proposal, values: FloatArray, *, span: float) -> None:
+        for coordinate, c in proposal.cuts.items():
+            row = (
+                *(self._sample, population.name, coordinate, gate.method),  # type: ignore[attr-defined]
+                *(c.value, c.spread, c.q05, c.q95, c.missing, c.quality),
+                *(len(values), span, int(proposal.flags), proposal.reason),
+            )
+            self.rows.append(row)
+
+
+def _fit(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -> Proposal:
+    """Run a gate's method; where a valley has one peak, run its policy."""
+    proposal = _run(values, gate, tree, rng)
+    policy = None if proposal.found or gate.method != "valley" else gate.one_peak_gate()  # type: ignore[attr-defined]
+    if policy is None:
+        return proposal
+    if policy.method == "fixed":
+        return Proposal({"cut": Cut(policy.at, spread=0.0)}, proposal.flags | Flag.NO_VALLEY, proposal.reason)
+    second = _run(values, policy, tree, rng)
+    reason = f"{proposal.reason}; {policy.method}: {second.reason}" if second.reason else proposal.reason
+    return Proposal(second.cuts, second.flags | Flag.NO_VALLEY, reason, second.diagnostics)
+
+
+def _run(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -> Proposal:
+    method = find_method(gate.method)  # type: ignore[attr-defined]
+    name = getattr(gate, "reference", None)
+    if name is None:
+        proposal = method(values, gate, None, rng)
+    elif not tree.nodes[name].evaluable:
+        return Proposal.failed(f"the reference population {name} is not evaluable")
+    else:
+        proposal = method(values, gate, tree.events.scaled(gate.keys[0])[tree.nodes[name].mask], rng)
+    return _off_the_events(proposal, values)
+
+
+def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
+    """Move a cut that equals an event's value half a gap down: on which side the event falls must not hang on rounding."""
+    cut = proposal.cuts.get("cut")
+    if cut is None or values.ndim != 1 or not np.any(values == cut.value):
+        return proposal
+    below = values[values < cut.value]
+    if not below.size:
+        return proposal
+    moved = Cut((float(below.max()) + cut.value) / 2, cut.spread, cut.q05, cut.q95, cut.missing, cut.quality)
+    return Proposal({**proposal.cuts, "cut": moved}, proposal.flags, proposal.reason, proposal.diagnostics)
+
+
+def _span(gate: Gate, tree: Tree) -> float:
+    """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values."""
+    key = gate.keys[0]
+    if tree.template.transform.of(key).method in ("logicle", "linear"):
+        return 1.0
+    x = tree.events.scaled(key)[tree.nodes["root"].mask]
+    if not x.size:
+        return float("nan")
+    low, high = np.percentile(x, [0.1, 99.9])
+    return float(high - low)

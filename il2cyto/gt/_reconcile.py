@@ -1,0 +1,268 @@
+"""Reconcile: a pure function of the table of proposed cuts. It decides which cut each sample is gated with, and says why.
+
+It is blind to arm, visit, date and response by construction: the only columns it takes beside the proposals are batch and
+subject. The rule: robust consensus of the group, empirical-Bayes shrinkage at level `sample`, the consensus itself at the
+locked levels, and a climb subject -> batch -> study -> the template's number where a group is too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from il2cyto.errors import GatingError
+from il2cyto.gt._flags import Flag
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from il2cyto.template import Adapt, GatingTemplate, Population
+
+    FloatArray = npt.NDArray[np.float64]
+
+GROUP_COLUMNS = ("sample", "batch", "subject")
+_CLIMB = {"sample": ("batch", "study"), "subject": ("subject", "batch", "study"), "batch": ("batch", "study"), "study": ("study",)}
+_UNSTABLE_WIDTH = 0.055  # a quarter of a decade on a logicle scale
+
+CUT_SCHEMA: dict[str, Any] = {
+    "sample": pl.String,
+    "population": pl.String,
+    "coordinate": pl.String,
+    "method": pl.String,
+    "own": pl.Float64,
+    "spread": pl.Float64,
+    "final": pl.Float64,
+    "final_spread": pl.Float64,
+    "centre": pl.Float64,
+    "tau": pl.Float64,
+    "delta": pl.Float64,
+    "level": pl.String,
+    "group": pl.String,
+    "group_size": pl.Int64,
+    "n": pl.Int64,
+    "flags": pl.Int64,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Consensus:
+    """What the usable cuts of a group agree on."""
+
+    centre: float
+    tau: float
+    spread: float
+    size: int
+    outlier: npt.NDArray[np.bool_]  # over all samples
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One coordinate of one gate over all samples, in the order of the groups table."""
+
+    value: FloatArray
+    spread: FloatArray
+    width: FloatArray  # q95 - q05
+    missing: FloatArray
+    n: npt.NDArray[np.int64]
+    flags: npt.NDArray[np.int64]
+    usable: npt.NDArray[np.bool_]
+    delta: float
+    span: float
+
+
+def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate) -> pl.DataFrame:
+    """Final cuts for every sample and fitted gate.
+
+    Parameters
+    ----------
+    proposals
+        All files' rows from :func:`il2cyto.gt.propose`.
+    groups
+        One row per sample: ``sample``, ``batch``, ``subject`` and no other column; null is a group of its own.
+    template
+        The template that the cuts belong to.
+
+    Returns
+    -------
+    Frame with the columns of ``CUT_SCHEMA``, sorted by population and sample: own cut and spread, final cut and spread (both
+    on the template's scale; NaN where no level has a cut), the group's centre and between-sample standard deviation tau,
+    level and group used, flags and reason.
+
+    Raises
+    ------
+    GatingError
+        If `groups` holds any other column: cuts must not learn of arm, visit or response.
+
+    Notes
+    -----
+    For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
+    `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Shapes with several coordinates (singlets) keep their own
+    fit where they have one, and otherwise take the group's median of each coordinate.
+    """
+    extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
+    if extra:
+        msg = f"reconcile: groups has the columns {', '.join(extra)}; allowed are {', '.join(GROUP_COLUMNS)} alone"
+        raise GatingError(msg)
+    groups = groups.sort("sample")
+    keys = _group_keys(groups)
+    rows: list[tuple[Any, ...]] = []
+    for name in template.order:
+        population = template.by_name[name]
+        if population.gate is None or not population.gate.fitted:
+            continue
+        for coordinate, table in _coordinates(proposals, population):
+            column = _column(table, groups, population, template)
+            rows.extend(_decide(column, keys, groups, table, population, coordinate, template.adapt_of(name)))
+    return pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row")
+
+
+def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
+    batch = groups["batch"].cast(pl.String).fill_null("").to_list()
+    subject = groups["subject"].cast(pl.String).fill_null("").to_list()
+    # A patient shares a cut only among the visits that were run together.
+    together = [f"{s} in {b}" if b else s for s, b in zip(subject, batch, strict=True)]
+    return {"subject": together, "batch": batch, "study": [""] * groups.height}
+
+
+def _coordinates(proposals: pl.DataFrame, population: Population) -> list[tuple[str, pl.DataFrame]]:
+    own = proposals.filter(pl.col("population") == population.name)
+    names = sorted(own["coordinate"].unique().to_list()) or ["cut"]
+    return [(name, own.filter(pl.col("coordinate") == name)) for name in names]
+
+
+def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, template: GatingTemplate) -> _Column:
+    full = groups.select("sample").join(table, on="sample", how="left", maintain_order="left")
+    numbers = {name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("value", "spread", "q05", "q95", "missing", "span")}
+    n = full["n"].fill_null(0).to_numpy()
+    spans = numbers["span"][np.isfinite(numbers["span"])]
+    span = float(np.median(spans)) if spans.size else 1.0
+    low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+    value = numbers["value"]
+    inside = np.isfinite(value) & (value >= low) & (value <= high)
+    adapt = template.adapt_of(population.name)
+    return _Column(
+        value=value,
+        spread=np.nan_to_num(numbers["spread"], nan=0.0),
+        width=numbers["q95"] - numbers["q05"],
+        missing=np.nan_to_num(numbers["missing"]),
+        n=n,
+        flags=full["flags"].fill_null(0).to_numpy(),
+        usable=inside & (n >= template.min_parent_of(population.name).warn),
+        delta=adapt.delta_min * span,
+        span=span,
+    )
+
+
+def _decide(
+    column: _Column,
+    keys: dict[str, list[str]],
+    groups: pl.DataFrame,
+    table: pl.DataFrame,
+    population: Population,
+    coordinate: str,
+    adapt: Adapt,
+) -> list[tuple[Any, ...]]:
+    reasons = dict(zip(table["sample"], table["reason"], strict=True))
+    method = population.gate.method if population.gate else ""
+    cache: dict[tuple[str, str], _Consensus | None] = {}
+    rows = []
+    for i, sample in enumerate(groups["sample"]):
+        level, group, consensus = _find_group(i, column, keys, adapt, cache)
+        final, spread, flags = (
+            _shape(i, column, consensus) if coordinate != "cut" else _final(i, column, consensus, adapt, level)
+        )
+        flags |= int(column.flags[i]) | _instability(i, column)
+        low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+        if np.isfinite(final) and not low <= final <= high:
+            final, flags = float(np.clip(final, low, high)), flags | Flag.CLAMPED
+        reason = reasons.get(sample, "an ancestor has no cut in this file")
+        size = consensus.size if consensus else 0
+        centre, tau = (consensus.centre, consensus.tau) if consensus else (float("nan"), float("nan"))
+        rows.append(
+            (
+                *(sample, population.name, coordinate, method, float(column.value[i]), float(column.spread[i])),
+                *(final, spread, centre, tau, column.delta, level, group, size, int(column.n[i]), int(flags), reason),
+            )
+        )
+    return rows
+
+
+def _find_group(
+    i: int, column: _Column, keys: dict[str, list[str]], adapt: Adapt, cache: dict[tuple[str, str], _Consensus | None]
+) -> tuple[str, str, _Consensus | None]:
+    """The nearest group of sample i that is large enough, climbing from the gate's level."""
+    for level in _CLIMB.get(adapt.level, ()):
+        group = keys[level][i]
+        if (level, group) not in cache:
+            members = np.fromiter((key == group for key in keys[level]), np.bool_, len(column.value))
+            cache[level, group] = _consensus(column, members, adapt, subject=level == "subject")
+        consensus = cache[level, group]
+        if consensus is not None:
+            return level, group, consensus
+    return "fixed" if adapt.fixed is not None else "sample", "", None
+
+
+def _consensus(column: _Column, members: npt.NDArray[np.bool_], adapt: Adapt, *, subject: bool) -> _Consensus | None:
+    usable = members & column.usable
+    size = int(usable.sum())
+    if size < (2 if subject else adapt.min_group):
+        return None
+    t = column.value[usable]
+    if subject and size == 2 and np.ptp(t) > adapt.outlier_k * column.delta:
+        return None
+    middle = float(np.median(t))
+    reach = adapt.outlier_k * max(_mad(t), column.delta)
+    outlier = usable & (np.abs(column.value - middle) > reach)
+    kept = usable & ~outlier
+    t, s = column.value[kept], column.spread[kept]
+    tau2 = max(0.0, _mad(t) ** 2 - float(np.median(s**2)))
+    return _Consensus(float(np.median(t)), float(np.sqrt(tau2)), float(np.median(s)), size, outlier)
+
+
+def _final(
+    i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, level: str
+) -> tuple[float, float, Flag]:
+    own, usable = float(column.value[i]), bool(column.usable[i])
+    if consensus is None:
+        if adapt.level == "sample" and usable:
+            return own, float(column.spread[i]), Flag.NONE
+        if adapt.fixed is not None:
+            return adapt.fixed, 0.0, Flag.FIXED if adapt.level != "fixed" else Flag.NONE
+        return float("nan"), float("nan"), Flag.NONE
+    flags = Flag.SMALL_GROUP if level != _CLIMB[adapt.level][0] else Flag.NONE
+    if bool(consensus.outlier[i]):
+        flags |= Flag.OUTLIER_CUT
+    elif not usable:
+        flags |= Flag.CONSENSUS
+    if adapt.level != "sample":
+        return consensus.centre, max(consensus.tau, consensus.spread), flags | Flag.LOCKED
+    if flags & (Flag.OUTLIER_CUT | Flag.CONSENSUS):
+        return consensus.centre, max(consensus.tau, consensus.spread), flags
+    s, tau2 = float(column.spread[i]), consensus.tau**2
+    weight = tau2 / (tau2 + s * s) if tau2 + s * s > 0 else 0.0
+    final = consensus.centre + weight * (own - consensus.centre)
+    if abs(final - own) > column.delta:
+        flags |= Flag.SHRUNK
+    return final, float(np.sqrt(weight)) * s, flags
+
+
+def _shape(i: int, column: _Column, consensus: _Consensus | None) -> tuple[float, float, Flag]:
+    """A coordinate of a shape: the file's own fit, or the group's median."""
+    if np.isfinite(column.value[i]):
+        return float(column.value[i]), 0.0, Flag.NONE
+    if consensus is None:
+        return float("nan"), float("nan"), Flag.NONE
+    return consensus.centre, 0.0, Flag.CONSENSUS
+
+
+def _instability(i: int, column: _Column) -> Flag:
+    wide = np.isfinite(column.width[i]) and column.width[i] > _UNSTABLE_WIDTH * column.span
+    return Flag.UNSTABLE if wide or column.missing[i] > 0.1 else Flag.NONE
+
+
+def _mad(x: FloatArray) -> float:
+    return 1.4826 * float(np.median(np.abs(x - np.median(x))))

@@ -1,0 +1,216 @@
+"""One walk over a template's tree for one file; propose and apply differ only in where the cuts come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from il2cyto._keys import ROOT
+from il2cyto.gt import _shapes
+from il2cyto.gt._flags import FAIL, Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from il2cyto.gt._plan import Events
+    from il2cyto.template import Gate, Population
+
+    BoolArray = npt.NDArray[np.bool_]
+
+#: What a population says of its own counts; it says nothing about its children.
+_OF_COUNTS = Flag.LOW_PARENT | Flag.DETECTABLE | Flag.BELOW_DETECTION | Flag.IMPLAUSIBLE | Flag.AT_EDGE
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Membership under a gate's cut, and under the cut moved by its spread towards fewer and towards more events."""
+
+    strict: BoolArray
+    mask: BoolArray
+    loose: BoolArray
+
+    @classmethod
+    def exact(cls, mask: BoolArray) -> Band:
+        return cls(mask, mask, mask)
+
+    def __and__(self, other: Band) -> Band:
+        return self._join(other, np.logical_and)
+
+    def __or__(self, other: Band) -> Band:
+        return self._join(other, np.logical_or)
+
+    def __invert__(self) -> Band:
+        mask = ~self.mask
+        return Band(mask if self.loose is self.mask else ~self.loose, mask, mask if self.strict is self.mask else ~self.strict)
+
+    def _join(self, other: Band, join: np.ufunc) -> Band:
+        mask = join(self.mask, other.mask)
+        sharp = self.strict is self.mask is self.loose and other.strict is other.mask is other.loose
+        return Band.exact(mask) if sharp else Band(join(self.strict, other.strict), mask, join(self.loose, other.loose))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The cuts to gate with; None where there are none, with the flags that say why."""
+
+    cuts: Mapping[str, float] | None
+    spread: Mapping[str, float] = field(default_factory=dict)
+    flags: Flag = Flag.NONE
+
+
+class CutSource(Protocol):
+    """Where the cuts of a fitted gate come from: the events themselves (propose), or the reconciled table (apply)."""
+
+    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision: ...
+
+
+@dataclass(slots=True)
+class Node:
+    """A population of one file."""
+
+    flags: Flag
+    cut_flags: Flag = Flag.NONE
+    band: Band | None = None  # inside the population, that is also inside its parent
+    shape: Band | None = None  # inside the gate alone, wherever in the file
+    count: int = 0
+    parent_count: int = 0
+
+    @property
+    def evaluable(self) -> bool:
+        return not self.flags & FAIL
+
+    @property
+    def mask(self) -> BoolArray:
+        if self.band is None:
+            msg = "a population that is not evaluable has no events"
+            raise ValueError(msg)
+        return self.band.mask
+
+
+class Tree:
+    """The populations of one file, evaluated in the order of the template.
+
+    After construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
+    """
+
+    def __init__(self, events: Events, source: CutSource) -> None:
+        self.events, self.template, self._source = events, events.plan.template, source
+        usable = events.usable
+        n = int(np.count_nonzero(usable))
+        flags = Flag.NONFINITE if n < events.n else Flag.NONE
+        self.nodes = {ROOT: Node(flags, band=Band.exact(usable), count=n, parent_count=n)}
+        for name in self.template.order:
+            self.nodes[name] = self._evaluate(self.template.by_name[name])
+
+    def _evaluate(self, population: Population) -> Node:
+        parent = self.nodes[population.parent]
+        sources = [parent, *(self.nodes[name] for name in population.expression.names())] if population.expression else [parent]
+        if not all(node.evaluable for node in sources):
+            return Node(Flag.PARENT_FAILED, parent_count=parent.count)
+        if parent.count < self.template.min_parent_of(population.name).nan:
+            return Node(Flag.NO_PARENT, parent_count=parent.count)
+        missing = self.events.plan.missing(population)
+        if missing and population.if_missing != "pass":
+            return Node(Flag.CHANNEL_MISSING, parent_count=parent.count)
+        if missing:
+            shape, cut_flags = Band.exact(self.nodes[ROOT].mask), Flag.MISSING_PASS
+        elif population.expression is not None:
+            shape = population.expression.evaluate(lambda name: self.nodes[name].band)
+            cut_flags = self._carried_by_operands(population)
+        else:
+            shape, cut_flags = self._gate(population)
+        if shape is None:
+            return Node(cut_flags, cut_flags, parent_count=parent.count)
+        band = shape & Band.exact(parent.mask)
+        count = int(np.count_nonzero(band.mask))
+        node = Node(cut_flags | self._carried_by_parent(population), cut_flags, band, shape, count, parent.count)
+        node.flags |= self._count_flags(population, node)
+        return node
+
+    def _gate(self, population: Population) -> tuple[Band | None, Flag]:
+        gate = population.gate
+        if gate is None:
+            msg = f"population {population.name!r} has no gate"
+            raise ValueError(msg)
+        if gate.method == "ref":
+            return self._referred(population)
+        if not gate.fitted:
+            return Band.exact(self._fixed(gate)), Flag.NONE
+        decision = self._source(population, gate, self)
+        if decision.cuts is None:
+            return None, decision.flags | Flag.GATE_FAILED
+        return self.fitted_shape(gate, decision.cuts, decision.spread), decision.flags
+
+    def _referred(self, population: Population) -> tuple[Band | None, Flag]:
+        other = self.template.by_name[population.gate.of]  # type: ignore[union-attr]
+        node = self.nodes[other.name]
+        if node.shape is None:
+            return None, Flag.GATE_FAILED
+        keep = population.gate.keep  # type: ignore[union-attr]
+        same = keep is None or keep == getattr(other.gate, "keep", "above")
+        return node.shape if same else ~node.shape, node.cut_flags
+
+    def _fixed(self, gate: Gate) -> BoolArray:
+        if gate.method == "boundary":  # type: ignore[attr-defined]
+            channels = [self.events.plan.channels[key] for key in gate.keys]
+            return _shapes.boundary(
+                [self.events.linear(key) for key in gate.keys],
+                [channel.range for channel in channels],
+                [channel.detector == "scatter" for channel in channels],
+            ) & _shapes.all_within([self.events.scaled(key) for key in gate.keys], gate.min, gate.max)  # type: ignore[attr-defined]
+        return _shapes.fixed_shape(gate, [self.events.scaled(key) for key in gate.keys])
+
+    def fitted_shape(self, gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
+        """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (1-D cuts)."""
+        if gate.method == "singlet":  # type: ignore[attr-defined]
+            area, height = (self.events.scaled(key) for key in gate.keys)
+            return Band.exact(_shapes.singlet(area, height, cuts, gate.side))  # type: ignore[attr-defined]
+        x, cut, keep = self.events.scaled(gate.keys[0]), cuts["cut"], getattr(gate, "keep", "above")
+        mask = _shapes.side(x, cut, keep)
+        s = spread.get("cut", 0.0)
+        if not s > 0:
+            return Band.exact(mask)
+        stricter = cut + s if keep == "above" else cut - s
+        return Band(_shapes.side(x, stricter, keep), mask, _shapes.side(x, 2 * cut - stricter, keep))
+
+    def _carried_by_operands(self, population: Population) -> Flag:
+        flags = Flag.NONE
+        for name in population.expression.names() if population.expression else ():
+            flags |= self.nodes[name].cut_flags
+        return flags
+
+    def _carried_by_parent(self, population: Population) -> Flag:
+        """A step passed through concerns all descendants; a warning of an unreported step would otherwise be seen nowhere."""
+        parent = self.nodes[population.parent]
+        hidden = population.parent != ROOT and not self.template.by_name[population.parent].report
+        return parent.flags & ~_OF_COUNTS if hidden else parent.flags & (Flag.MISSING_PASS | Flag.NONFINITE)
+
+    def _count_flags(self, population: Population, node: Node) -> Flag:
+        flags = Flag.NONE
+        if node.parent_count < self.template.min_parent_of(population.name).warn:
+            flags |= Flag.LOW_PARENT
+        if node.count < 20:
+            flags |= Flag.BELOW_DETECTION
+        elif node.count < 50:
+            flags |= Flag.DETECTABLE
+        if population.endpoint is not None:
+            low, high = population.endpoint.plausible
+            if not low <= node.count / node.parent_count <= high:
+                flags |= Flag.IMPLAUSIBLE
+        if population.gate is not None and self._at_edge(population, node):
+            flags |= Flag.AT_EDGE
+        return flags
+
+    def _at_edge(self, population: Population, node: Node) -> bool:
+        parent = self.nodes[population.parent].mask
+        for key in population.gate.keys if population.gate else ():
+            channel = self.events.plan.channels.get(key)
+            if channel is not None and channel.detector != "scatter" and channel.range > 1:
+                at_top = np.count_nonzero(self.events.linear(key)[parent] >= channel.range - 1)
+                if at_top > 0.01 * node.parent_count:
+                    return True
+        return False

@@ -1,0 +1,105 @@
+"""Singlets: a band around the robust line of pulse height on pulse area."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from il2cyto.gt._bootstrap import MAD_SCALE, MIN_EVENTS, finite
+from il2cyto.gt._types import Cut, Proposal
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from il2cyto.template._gates import SingletGate
+
+    FloatArray = npt.NDArray[np.float64]
+
+COORDINATES = ("intercept", "slope", "width", "centre", "sxx", "n")
+#: Huber's constant: 95 % efficiency at the normal distribution.
+HUBER = 1.345
+MAX_STEPS, TOLERANCE = 20, 1e-6
+#: Standard error of the MAD of n normal values is this times sigma / sqrt(n).
+MAD_ERROR = 1.1664
+
+
+def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
+    """Fit height = intercept + slope * area by Huber's M-estimate (iteratively reweighted least squares, MAD scale).
+
+    Parameters
+    ----------
+    values
+        (n, 2) area and height of the parent's events; rows with a non-finite value are dropped.
+    gate
+        `level`; `side` concerns only who is kept.
+    reference, rng
+        Not used.
+
+    Returns
+    -------
+    Six coordinates. An event is kept if |height - intercept - slope * area| <= width * sqrt(1 + leverage) with
+    leverage = 1/n + (area - centre)**2 / sxx; width is z((1 + level) / 2) times the MAD of the residuals. Spreads are the
+    standard errors of the line and of the MAD. NaN for fewer than 20 events, equal areas, a slope <= 0, or residuals of which
+    more than half are 0.
+    """
+    x, y = finite(values).T
+    if x.size < MIN_EVENTS:
+        return _failed(f"too few events: {x.size}, at least {MIN_EVENTS} are needed")
+    centre = float(x.mean())
+    deviation = x - centre
+    sxx = float(deviation @ deviation)
+    if sxx == 0:
+        return _failed("all events have the same area")
+    line = _huber(deviation, y)
+    if not line.scale > 0:
+        return _failed("more than half of the events lie exactly on a line: their spread is 0")
+    if line.slope <= 0:
+        return _failed(f"slope {line.slope:.3g} of height on area is not positive")
+    z = NormalDist().inv_cdf((1.0 + gate.level) / 2.0)
+    error = line.scale / np.sqrt(x.size)
+    slope_error = line.scale / np.sqrt(sxx)
+    return Proposal(
+        {
+            "intercept": _cut(line.height - line.slope * centre, np.hypot(error, slope_error * centre)),
+            "slope": _cut(line.slope, slope_error),
+            "width": _cut(z * line.scale, z * MAD_ERROR * error),
+            "centre": _cut(centre, np.sqrt(sxx) / x.size),
+            "sxx": _cut(sxx, 0.0),
+            "n": _cut(float(x.size), 0.0),
+        }
+    )
+
+
+class _Line(NamedTuple):
+    height: float  # at the centre of the areas
+    slope: float
+    scale: float
+
+
+def _huber(x: FloatArray, y: FloatArray) -> _Line:
+    """Fit a line to centred x, starting from least squares."""
+    weights = np.ones(x.size)
+    residuals, line = y, _Line(0.0, 0.0, 0.0)
+    for _ in range(MAX_STEPS):
+        total, wx = weights.sum(), weights * x
+        mean_x, mean_y = wx.sum() / total, (weights @ y) / total
+        slope = float((wx @ y - total * mean_x * mean_y) / (wx @ x - total * mean_x**2))
+        height = float(mean_y - slope * mean_x)
+        residuals = y - (height + slope * x)
+        scale = MAD_SCALE * float(np.median(np.abs(residuals)))
+        moved = abs(height - line.height) + abs(slope - line.slope) * float(np.abs(x).max())
+        line = _Line(height, slope, scale)
+        if moved <= TOLERANCE * scale:
+            break
+        weights = np.minimum(1.0, HUBER * scale / np.maximum(np.abs(residuals), 1e-300))
+    return line
+
+
+def _cut(value: float, error: float) -> Cut:
+    return Cut(float(value), float(error), float(value - 1.645 * error), float(value + 1.645 * error))
+
+
+def _failed(reason: str) -> Proposal:
+    return Proposal.failed(reason, coordinates=COORDINATES)

@@ -1,0 +1,15 @@
+"""What a batch holds and what is wrong with it, from the headers alone: the table behind ``il2cyto check``."""
+
+from __future__ import annotations
+
+from il2cyto._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "CODES": "_types",
+        "Inventory": "_inventory",
+        "Problem": "_types",
+        "take_inventory": "_inventory",
+    },
+)

@@ -1,0 +1,145 @@
+"""Checks of files against one another."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from il2cyto.inventory._file_checks import compensation
+from il2cyto.inventory._types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from il2cyto.inventory._types import Entry
+    from il2cyto.study import Study
+
+_FCS_SUFFIXES: Final = frozenset({".fcs", ".lmd"})
+
+
+def check_batch(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
+    """Find what is wrong with files only when they are seen together."""
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.fcs is not None:
+            groups[entry.group].append(entry)
+    for members in groups.values():
+        yield from _different_channels([entry for entry in members if entry.row["role"] == "sample"])
+        yield from _different_matrices(members)
+    yield from _confounded(study)
+    yield from _unlisted(entries, study)
+    yield from _same_content(entries)
+
+
+def counted(problems: Iterable[Problem], entries: Sequence[Entry]) -> Iterator[Problem]:
+    """Say in each message about a marker how many files of the batch share it: it is one label to mend, not many files."""
+    batches = {entry.row["sample"]: entry.row["batch"] for entry in entries}
+    problems = list(problems)
+    shared = Counter((batches.get(p.sample), p.code, p.message) for p in problems)
+    for problem in problems:
+        batch = batches.get(problem.sample)
+        n = shared[batch, problem.code, problem.message]
+        if problem.code in {"E112", "E113"} and n > 1:
+            yield replace(problem, message=f"{problem.message} (batch {batch}, {n} files)")
+        else:
+            yield problem
+
+
+def _different_channels(members: Sequence[Entry]) -> Iterator[Problem]:
+    signatures = [_signature(entry) for entry in members]
+    if not signatures:
+        return
+    usual = dict(Counter(tuple(signature.items()) for signature in signatures).most_common(1)[0][0])
+    n_usual = sum(signature == usual for signature in signatures)
+    for entry, signature in zip(members, signatures, strict=True):
+        differences = _differences(signature, usual)
+        if differences:
+            text = f"channels differ from {_of_others(n_usual, entry)}: {'; '.join(differences)}"
+            yield entry.problem("W131", text, "Check that the file belongs to this batch and panel.")
+
+
+def _signature(entry: Entry) -> dict[str, str]:
+    channels = entry.panel.channels if entry.panel is not None else ()
+    return {channel.name: channel.marker for channel in sorted(channels, key=lambda channel: channel.name)}
+
+
+def _differences(found: Mapping[str, str], usual: Mapping[str, str]) -> list[str]:
+    moved = [
+        f"{name} is {found[name] or 'no known marker'}, not {usual[name] or 'unknown'}"
+        for name in usual
+        if name in found and found[name] != usual[name]
+    ]
+    lacking = [name for name in usual if name not in found]
+    besides = [name for name in found if name not in usual]
+    texts = [f"lacks {', '.join(lacking)}"] if lacking else []
+    texts += [f"has {', '.join(besides)} besides"] if besides else []
+    return texts + moved
+
+
+def _of_others(n: int, entry: Entry) -> str:
+    batch, panel = entry.group
+    return f"{n} other file{'s' if n > 1 else ''} of batch {batch}, panel {panel}"
+
+
+def _different_matrices(members: Sequence[Entry]) -> Iterator[Problem]:
+    matrices = {id(entry): compensation(entry)[1] for entry in members}
+    having = [(entry, frozenset(m.channels)) for entry in members if (m := matrices[id(entry)]) is not None]
+    if not having:
+        return
+    usual, n_usual = Counter(channels for _, channels in having).most_common(1)[0]
+    for entry, channels in having:
+        texts = _differences(dict.fromkeys(sorted(channels), ""), dict.fromkeys(sorted(usual), ""))
+        if texts:
+            text = f"the spillover matrix differs from {_of_others(n_usual, entry)}: {'; '.join(texts)}"
+            yield entry.problem("W144", text, "Check the compensation of this file.")
+
+
+def _confounded(study: Study) -> Iterator[Problem]:
+    specimens = study.sheet.filter((pl.col("role") == "sample") & ~pl.col("control") & pl.col("visit").is_not_null())
+    if specimens["visit"].n_unique() < 2:
+        return
+    for (batch,), rows in specimens.group_by("batch", maintain_order=True):
+        if rows["visit"].n_unique() == 1:
+            n = rows.height
+            text = (
+                f"CONFOUNDED_BATCH: batch {batch} holds visit {rows['visit'][0]} only ({n} file{'s' if n > 1 else ''}): "
+                f"a change between visits cannot be told from one between batches"
+            )
+            remedy = "Run all visits of a subject in one batch, or add bridging controls (control: yes)."
+            yield Problem("W201", "warning", "", "", text, remedy)
+
+
+def _unlisted(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
+    listed = {_normal(study.path(entry.row["file"])) for entry in entries}
+    elsewhere = {path.parent for path in listed if not path.is_relative_to(study.folder)}
+    found = {_normal(path) for root in (study.folder, *elsewhere) for path in root.rglob("*.*")}
+    for path in sorted(path for path in found - listed if path.suffix.lower() in _FCS_SUFFIXES):
+        remedy = f"Add it to {study.samples.name}, or move it out of the folder."
+        yield Problem("W202", "warning", shown(path, study), "", "not in the sample sheet", remedy)
+
+
+def _same_content(entries: Sequence[Entry]) -> Iterator[Problem]:
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.sha256 is None:
+            continue
+        other = first.setdefault(entry.sha256, entry)
+        if other is not entry:
+            text = f"the same bytes as {other.shown} (sample {other.row['sample']})"
+            yield entry.problem("W203", text, "One of the two was copied or named wrongly: find the right file.")
+
+
+def shown(path: Path, study: Study) -> str:
+    """Name a file for a message: relative to the study, or by its bare name when it lies elsewhere."""
+    path, folder = _normal(path), _normal(study.folder)
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _normal(path: Path) -> Path:
+    # Not resolve(): a link to a server keeps the name that the sheet gives it.
+    return Path(os.path.normpath(path))

@@ -1,0 +1,154 @@
+"""AnnData files that are either whole or not there.
+
+anndata's own writer truncates the old file first, so that a run killed while writing loses both. Here the new file is written
+beside the old one, flushed to the disk, and put in its place in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from il2cyto._keys import Obs, Obsm, Uns
+from il2cyto.errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    from anndata import AnnData
+
+    from il2cyto.template import GatingTemplate
+
+
+def write_anndata(adata: AnnData, path: str | Path) -> Path:
+    """Write an object as ``.h5ad`` or ``.zarr``, replacing what was there in one step.
+
+    Parameters
+    ----------
+    adata
+        Any AnnData.
+    path
+        Where to; the ending decides the format. Missing folders are made.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    SchemaError
+        If the ending is neither, or a key holds ``/``, which the formats would turn into structure.
+    """
+    path = Path(path)
+    if path.suffix not in (".h5ad", ".zarr"):
+        msg = f"{path.name}: unknown ending {path.suffix!r}; allowed are .h5ad and .zarr"
+        raise SchemaError(msg)
+    _refuse_slashes(adata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    try:
+        if path.suffix == ".h5ad":
+            adata.write_h5ad(draft)
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+            draft.replace(path)
+        else:
+            _write_zarr(adata, draft)
+            shutil.rmtree(path, ignore_errors=True)  # a folder cannot be replaced in one step
+            draft.rename(path)
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def read_anndata(path: str | Path) -> AnnData:
+    """Read an ``.h5ad`` or ``.zarr`` that il2cyto wrote.
+
+    Raises
+    ------
+    SchemaError
+        If the object does not say which schema it follows, or follows a newer major version than this il2cyto knows.
+    """
+    import anndata
+
+    path = Path(path)
+    adata = anndata.read_zarr(path) if path.suffix == ".zarr" else anndata.read_h5ad(path)
+    version = str(adata.uns.get(Uns.IL2CYTO, {}).get(Uns.VERSION, ""))
+    if not version:
+        msg = f"{path.name}: no uns['{Uns.IL2CYTO}']['{Uns.VERSION}']; this is not an il2cyto object"
+        raise SchemaError(msg)
+    if int(version.split(".")[0]) > 1:
+        msg = f"{path.name} has schema {version}, this il2cyto reads up to 1; update il2cyto"
+        raise SchemaError(msg)
+    return adata
+
+
+def write_events(
+    fcs: str | Path,
+    path: str | Path,
+    *,
+    sample: str,
+    batch: str | None,
+    template: GatingTemplate,
+    masks: Mapping[str, npt.NDArray[np.bool_]],
+) -> Path:
+    """Write one file's events with their gates: ``obsm["gating"]``, one column per reported population, events in file order.
+
+    Parameters
+    ----------
+    fcs
+        The FCS file.
+    path
+        The ``.h5ad`` to write.
+    sample, batch
+        For obs.
+    template
+        The template that was applied.
+    masks
+        Population -> membership, one boolean per event of the file.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    from il2cyto.io._fcs import read_fcs
+
+    adata = read_fcs(fcs)
+    names = list(masks)
+    adata.obs_names = pd.Index([f"{sample}-{i}" for i in range(adata.n_obs)])
+    adata.obs[Obs.SAMPLE] = pd.Categorical([sample] * adata.n_obs)
+    if batch is not None:
+        adata.obs[Obs.BATCH] = pd.Categorical([batch] * adata.n_obs)
+    gating = np.column_stack([masks[name] for name in names]) if names else np.zeros((adata.n_obs, 0), dtype=np.bool_)
+    adata.obsm[Obsm.GATING] = csr_matrix(gating)
+    adata.uns[Uns.GATING_COLS] = np.array(names, dtype=str)
+    il2cyto: dict[str, Any] = adata.uns[Uns.IL2CYTO]
+    il2cyto[Uns.TEMPLATE] = {"name": template.name, "version": template.version, "sha256": template.digest()}
+    paths = [template.path(name) for name in names]
+    il2cyto[Uns.POPULATIONS] = pd.DataFrame({"name": names, "path": paths}, dtype="str")
+    il2cyto[Uns.PROVENANCE] = json.dumps({"template": template.digest()}, sort_keys=True)
+    return write_anndata(adata, path)
+
+
+def _write_zarr(adata: AnnData, path: Path) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        # anndata 0.12 announces the coming default of zarr 3; both are read.
+        warnings.simplefilter("ignore", UserWarning)
+        adata.write_zarr(path)
+
+
+def _refuse_slashes(adata: AnnData) -> None:
+    slots = {"obs": adata.obs, "var": adata.var, "layers": adata.layers, "obsm": adata.obsm, "varm": adata.varm, "uns": adata.uns}
+    bad = [f"{slot}[{key!r}]" for slot, content in slots.items() for key in content if "/" in str(key)]
+    if bad:
+        msg = f"keys with '/' cannot be written: {', '.join(bad)}; rename them"
+        raise SchemaError(msg)

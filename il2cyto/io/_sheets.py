@@ -1,0 +1,319 @@
+"""Sheets that people keep: CSV or Excel tables, read by rules, with the line of every problem."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import importlib.util
+import io
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import polars as pl
+
+from il2cyto.io._validation import nearest, show, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+Cell: TypeAlias = "str | bool | int | float | None"
+
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.0+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True),
+    **dict.fromkeys(("false", "no", "n", "f", "0", "0.0"), False),
+}
+_DTYPES: Final = {"text": pl.String, "bool": pl.Boolean, "int": pl.Int64, "float": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a sheet may hold in one column.
+
+    Attributes
+    ----------
+    name
+        The name that il2cyto uses.
+    kind
+        What the cells are. A blank cell is always allowed here; what may not be blank is the sheet's own rule.
+    required
+        The sheet must have the column.
+    accepted
+        Other headings, CDISC's among them; the earlier wins. Columns that disagree are a problem.
+    fallback
+        A heading that is read only where there is no other, and need not agree.
+    choices
+        The only values allowed, if any.
+    low, high
+        Bounds of a number, both allowed.
+    """
+
+    name: str
+    kind: Literal["text", "bool", "int", "float"] = "text"
+    required: bool = False
+    accepted: tuple[str, ...] = ()
+    fallback: str = ""
+    choices: tuple[str, ...] = ()
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
+@dataclass
+class Sheet:
+    """A sheet as read, and what is wrong with it.
+
+    Attributes
+    ----------
+    name
+        File name.
+    frame
+        Typed columns by their il2cyto names, other columns as text, and ``line``, the line (CSV) or row (Excel) from 1.
+        Blank cells, and those that are a problem, are null.
+    sources
+        Column -> heading, where they differ by more than case.
+    problems
+        Line (0 for the sheet itself) and message.
+    """
+
+    name: str
+    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def messages(self) -> list[str]:
+        """All problems in the order of the sheet; what several lines have in common is said once."""
+        lines: dict[str, list[int]] = {}
+        for line, text in sorted(self.problems, key=lambda problem: problem[0]):
+            lines.setdefault(text, []).append(line)
+        return [f"{self.name}{f':{at[0]}' if at[0] else ''}: {text}{_also(at[1:])}" for text, at in lines.items()]
+
+
+def read_sheet(path: Path, columns: Sequence[Column]) -> Sheet:
+    """Read a sheet by the rules of its columns.
+
+    Parameters
+    ----------
+    path
+        A CSV file (UTF-8, separated by commas, semicolons or tabs) or the first sheet of an Excel file.
+    columns
+        What the sheet may hold; other columns are kept as text.
+
+    Returns
+    -------
+    The sheet with all its problems. A sheet that cannot be read at all has one problem and an empty frame.
+    """
+    sheet = Sheet(path.name)
+    try:
+        rows, decimal_comma = _read_excel(path) if path.suffix.lower() in {".xlsx", ".xls"} else _read_csv(path)
+    except _UnreadableError as error:
+        sheet.problems.append((0, str(error)))
+        return sheet
+    if not rows:
+        sheet.problems.append((0, f"the sheet is empty; its first line names columns: {_names(columns)}"))
+        return sheet
+    table = _by_heading(sheet, rows)
+    places = _resolve(sheet, table, columns)
+    series = [pl.Series("line", table.lines, dtype=pl.Int64)]
+    for column in columns:
+        if column.name in places:
+            texts = table.cells[places[column.name]]
+            parsed = [_parse(text, column, decimal_comma=decimal_comma) for text in texts]
+            sheet.problems += [
+                (line, f"{column.name}: {problem}")
+                for line, (_, problem) in zip(table.lines, parsed, strict=True)
+                if problem
+            ]
+            series.append(pl.Series(column.name, [value for value, _ in parsed], dtype=_DTYPES[column.kind]))
+    taken = {*places.values(), *(column.name for column in columns), "line"}
+    others = {name: texts for name, texts in table.cells.items() if name not in taken}
+    series += [pl.Series(name, [text or None for text in texts], dtype=pl.String) for name, texts in others.items()]
+    sheet.frame = pl.DataFrame(series)
+    return sheet
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Cleaned cells by heading; `head` is the line of the headings, `lines` those of the rows."""
+
+    head: int
+    lines: list[int]
+    cells: dict[str, list[str]]
+
+
+def blanks(sheet: Sheet, column: str, rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """List the rows whose cell is blank; a cell that is null because it is a problem already is not blank."""
+    bad = {line for line, text in sheet.problems if text.startswith(f"{column}: ")}
+    lines = [row["line"] for row in rows if row[column] is None]
+    return [(line, f"{column}: blank; fill it in") for line in lines if line not in bad]
+
+
+def repeats(
+    rows: list[dict[str, Any]], key: Callable[[dict[str, Any]], object]
+) -> dict[int, tuple[dict[str, Any], int]]:
+    """Line of each row whose key came before -> the row, and the line where it came first."""
+    first: dict[object, int] = {}
+    repeats = {}
+    for row in rows:
+        value = key(row)
+        if value and value in first:
+            repeats[row["line"]] = (row, first[value])
+        elif value:
+            first[value] = row["line"]
+    return repeats
+
+
+def not_in(value: str, where: str, allowed: Sequence[str]) -> str:
+    """Say that a value is none of those allowed, and which of them is nearest."""
+    near = nearest(value, allowed, cutoff=0.4)
+    return f"{show(value)} is not in {where}; allowed {', '.join(allowed)}{f'; nearest {near}' if near else ''}"
+
+
+class _UnreadableError(Exception):
+    """The sheet cannot be read at all."""
+
+
+def _read_csv(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        msg = "no such file"
+        raise _UnreadableError(msg) from None
+    except OSError as error:
+        msg = f"cannot be read: {error.strerror}"
+        raise _UnreadableError(msg) from None
+    except UnicodeDecodeError:
+        msg = "not UTF-8 text; save it as 'CSV UTF-8'"
+        raise _UnreadableError(msg) from None
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, start = [], 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append((start, row))
+            start = reader.line_num + 1  # a quoted cell may run over several lines
+    except csv.Error as error:
+        msg = f"not a CSV table from line {start} on: {error}"
+        raise _UnreadableError(msg) from None
+    # Where commas do not separate, the locale that saved the sheet writes 0,5 for a half.
+    return rows, delimiter == ";"
+
+
+def _read_excel(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
+    if importlib.util.find_spec("fastexcel") is None:
+        msg = "an Excel file needs the package fastexcel; install it (pip install fastexcel) or save the sheet as 'CSV UTF-8'"
+        raise _UnreadableError(msg)
+    if not path.is_file():
+        msg = "no such file"
+        raise _UnreadableError(msg)
+    fastexcel = importlib.import_module("fastexcel")  # optional, and without types
+    try:
+        table = fastexcel.read_excel(path).load_sheet(0, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    except fastexcel.FastExcelError:
+        msg = "not a readable Excel file; open it, save it again, or save the sheet as 'CSV UTF-8'"
+        raise _UnreadableError(msg) from None
+    rows = [(i, [cell or "" for cell in row]) for i, row in enumerate(table.iter_rows(), start=1)]
+    return [(i, row) for i, row in rows if any(cell.strip() for cell in row)], False
+
+
+def _clean(cell: str) -> str:
+    return unicodedata.normalize("NFC", cell).strip()
+
+
+def _by_heading(sheet: Sheet, rows: list[tuple[int, list[str]]]) -> _Table:
+    (head, header), body = rows[0], rows[1:]
+    for line, row in body:
+        if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
+            text = f"has {len(row)} cells, the headings are {len(header)}; look for a missing or stray separator"
+            sheet.problems.append((line, text))
+    cells: dict[str, list[str]] = {}
+    for i, name in enumerate(map(_clean, header)):
+        texts = [_clean(row[i]) if i < len(row) else "" for _, row in body]
+        if name in cells:
+            sheet.problems.append((head, f"two columns are called {show(name)}; rename or remove one"))
+        elif name:
+            cells[name] = texts
+        elif any(texts):
+            sheet.problems.append((head, f"column {i + 1} has no name; name it or remove it"))
+    return _Table(head, [line for line, _ in body], cells)
+
+
+def _resolve(sheet: Sheet, table: _Table, columns: Sequence[Column]) -> dict[str, str]:
+    """Decide which heading stands for which column; note what is missing, contradictory or nearly right."""
+    headings = {column: _headings(column, table.cells) for column in columns}
+    free = [name for name in table.cells if not any(name in found for found in headings.values())]
+    for column, found in headings.items():
+        if found:
+            _check_agreement(sheet, table, column, found)
+        elif column.required:
+            names = " or ".join((column.name, *column.accepted))
+            near = suggest(column.name, free)
+            text = f"no column {names}; found {', '.join(map(show, table.cells))}"
+            sheet.problems.append((table.head, f"{text}; {near}" if near else text))
+        elif near := nearest(column.name, free, cutoff=0.8):
+            text = f"unknown column {show(near)}; did you mean {column.name!r}? Rename or remove it"
+            sheet.problems.append((table.head, text))
+    places = {column.name: found[0] for column, found in headings.items() if found}
+    sheet.sources.update({name: heading for name, heading in places.items() if heading.casefold() != name})
+    return places
+
+
+def _headings(column: Column, cells: Iterable[str]) -> list[str]:
+    """Find the headings that stand for a column, the one to take first."""
+    words = [word.casefold() for word in (*column.accepted, column.name)]
+    found = sorted((name for name in cells if name.casefold() in words), key=lambda name: words.index(name.casefold()))
+    # The canonical name as il2cyto writes it beats all; `VISIT` in capitals is CDISC's and stands behind `AVISIT`.
+    found.sort(key=lambda name: name != column.name)
+    return found or [name for name in cells if name.casefold() == column.fallback.casefold()]
+
+
+def _check_agreement(sheet: Sheet, table: _Table, column: Column, found: list[str]) -> None:
+    for other in found[1:]:
+        pairs = zip(table.lines, table.cells[found[0]], table.cells[other], strict=True)
+        text = f"columns {show(found[0])} and {show(other)} both stand for {column.name!r} and differ; remove one"
+        sheet.problems += [(line, text) for line, first, second in pairs if first != second]
+
+
+def _parse(text: str, column: Column, *, decimal_comma: bool) -> tuple[Cell, str]:
+    """Turn a cell into a value, or None and what is wrong with it."""
+    if not text:
+        return None, ""
+    if not text.isprintable():
+        return None, f"found {show(text)}, with a control character or line break; retype it"
+    if column.kind == "bool":
+        value = _BOOLEANS.get(text.casefold())
+        return value, "" if value is not None else f"found {show(text)}; allowed yes, no or blank"
+    if column.kind in {"int", "float"}:
+        return _parse_number(text, column, decimal_comma=decimal_comma)
+    if column.choices and text not in column.choices:
+        problem = f"found {show(text)}; allowed {', '.join(column.choices)}; {suggest(text, column.choices)}"
+        return None, problem.removesuffix("; ")
+    return text, ""
+
+
+def _parse_number(text: str, column: Column, *, decimal_comma: bool) -> tuple[Cell, str]:
+    number = text.replace(",", ".") if decimal_comma and text.count(",") == 1 else text
+    whole = column.kind == "int"
+    if not (_WHOLE if whole else _NUMBER).fullmatch(number):
+        return None, f"found {show(text)}; allowed {'a whole number' if whole else 'a number'} or blank"
+    value = float(number)
+    if not column.low <= value <= column.high:
+        return None, f"found {text}; allowed {column.low:g} to {column.high:g}"
+    return int(value) if whole else value, ""
+
+
+def _names(columns: Sequence[Column]) -> str:
+    return ", ".join(column.name for column in columns if column.required)
+
+
+def _also(lines: list[int]) -> str:
+    if not lines:
+        return ""
+    shown = ", ".join(map(str, lines[:3]))
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return f" (also in line{'s' if len(lines) > 1 else ''} {shown}{more})"

@@ -1,0 +1,276 @@
+"""Channel and Panel: from what a cytometer wrote ($PnN, $PnS) to markers.
+
+A label is free text: ``CD3``, ``CD3 BV510``, ``Live/Dead Aqua``, ``CD4+CD20`` (two antibodies on one detector), ``89Y_CD45``.
+The vocabulary below finds the markers in it; a lab's own spellings come from an aliases table, which always wins.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from il2cyto.errors import PanelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Canonical marker -> other spellings. Any ``CD<number>`` is known without standing here.
+VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
+    "viability": (
+        *("live", "dead", "live/dead", "live-dead", "livedead", "l/d", "ld", "viab", "zombie", "fvd", "fvs", "7aad", "7-aad"),
+        *("dapi", "pi", "propidium iodide", "sytox", "ghost dye", "cisplatin", "amine", "vivid"),
+    ),
+    "lineage": ("lin", "dump"),
+    "CD3": ("cd3e", "cd3 epsilon"),
+    "CD4": ("cd4a",),
+    "CD8": ("cd8a", "cd8 alpha"),
+    "CD14": (),
+    "CD16": ("cd16a", "fcgr3"),
+    "CD19": (),
+    "CD25": ("il2ra", "il-2ra", "il2r", "il-2r"),
+    "CD45": ("ptprc", "lca"),
+    "CD45RA": (),
+    "CD45RO": (),
+    "CD56": ("ncam", "ncam1"),
+    "CD127": ("il7ra", "il-7ra", "il7r", "il-7r"),
+    "FOXP3": (),
+    "HLA-DR": ("hladr", "hla dr"),
+    "CCR7": ("cd197",),
+    "TCRgd": ("tcr gd", "gdtcr", "tcr-gd", "tcrgammadelta", "tcr γδ", "tcrγδ"),
+    "TCRab": ("tcr ab", "abtcr", "tcr-ab", "tcrαβ"),
+    "IgK": ("kappa", "igkappa", "ig kappa", "iglc kappa"),
+    "IgL": ("lambda", "iglambda", "ig lambda"),
+    "IgD": (),
+    "IgM": (),
+    "CXCR3": ("cd183",),
+    "CXCR5": ("cd185",),
+    "CCR4": ("cd194",),
+    "CCR6": ("cd196",),
+    "PD-1": ("pd1", "cd279"),
+    "CTLA-4": ("ctla4", "cd152"),
+    "Helios": (),
+    "Ki-67": ("ki67",),
+    "NKG2D": ("cd314",),
+    "NKG2A": ("cd159a",),
+    "TIGIT": (),
+    "ICOS": ("cd278",),
+    "IFNg": ("ifn-g", "ifng", "ifn gamma", "ifnγ"),
+    "TNFa": ("tnf-a", "tnf", "tnf alpha", "tnfα"),
+    "beads": ("counting beads", "trucount", "bead"),
+}
+
+_CANONICAL: Final = {word.lower(): marker for marker, words in VOCABULARY.items() for word in (marker, *words)}
+_WORD: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    + "|".join(re.escape(word) for word in sorted(_CANONICAL, key=len, reverse=True))
+    + r"|cd\d{1,3}[a-z]{0,2})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+# Labs abbreviate the second of two antibodies: CD16+56, CD16/56.
+_SHORT_PAIR: Final = re.compile(r"(?<![A-Za-z0-9])(cd\d{1,3})\s*[+/&]\s*(\d{1,3})(?![A-Za-z0-9])", re.IGNORECASE)
+_SCATTER: Final = re.compile(r"^\s*(FSC?|SSC?|FALS|FORWARD|SIDE|FORWARD SCATTER|SIDE SCATTER)(?:[ _-]*(.*))?$", re.IGNORECASE)
+_SIGNALS: Final = (
+    ("area", re.compile(r"(?:^|[ _:-])(?:A|AREA|INT|INTEG|INTEGRAL)(?: LIN| LOG)?$", re.IGNORECASE)),
+    ("height", re.compile(r"(?:^|[ _:-])(?:H|HEIGHT|PEAK)(?: LIN| LOG)?$", re.IGNORECASE)),
+    ("width", re.compile(r"(?:^|[ _:-])(?:W|WIDTH|TOF)(?: LIN| LOG)?$", re.IGNORECASE)),
+)
+_TIME: Final = re.compile(r"^(?:HDR-)?(?:T|TIME)\d?$", re.IGNORECASE)
+_ELEMENT: Final = re.compile(r"^\(?[A-Za-z]{1,2}\d{2,3}\)?D[id]$|^\d{2,3}[A-Z][a-z](?:Di|Dd)?$")
+
+
+def parse_label(label: str, aliases: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The markers that a label ($PnS) names, each once, in order.
+
+    Parameters
+    ----------
+    label
+        Text as the file has it.
+    aliases
+        A lab's own spellings, found label -> marker; compared without case and outer blanks. They win over the vocabulary.
+        An empty marker says that the label is none.
+
+    Returns
+    -------
+    Canonical markers; empty where the label names none, two or more for a shared detector.
+
+    Examples
+    --------
+    >>> parse_label("CD127 (IL-7Ra) BV421"), parse_label("CD4+CD20"), parse_label("CD16+56 PE"), parse_label("FSC-A")
+    (('CD127',), ('CD4', 'CD20'), ('CD16', 'CD56'), ())
+    """
+    folded = {found.strip().casefold(): marker for found, marker in (aliases or {}).items()}
+    if label.strip().casefold() in folded:
+        marker = folded[label.strip().casefold()]
+        return parse_label(marker) or ((marker,) if marker else ())
+    text = _SHORT_PAIR.sub(r"\1+CD\2", label)
+    return tuple(dict.fromkeys(_canonical(match.group()) for match in _WORD.finditer(text)))
+
+
+def _canonical(word: str) -> str:
+    known = _CANONICAL.get(word.lower())
+    return known if known is not None else word[:2].upper() + word[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One parameter of a file, understood.
+
+    Attributes
+    ----------
+    index
+        Column in the file.
+    name, label
+        ``$PnN`` and ``$PnS``.
+    markers
+        What the label names: none, one, or several on a shared detector.
+    detector
+        ``scatter``, ``fluor``, ``time`` or ``element``.
+    signal
+        ``area``, ``height``, ``width``, ``element`` or ``other``.
+    fluorochrome
+        The dye as the detector's name gives it; "" for scatter, time and elements.
+    range
+        ``$PnR``.
+    """
+
+    index: int
+    name: str
+    label: str
+    markers: tuple[str, ...]
+    detector: str
+    signal: str
+    fluorochrome: str
+    range: float
+
+    @property
+    def marker(self) -> str:
+        """The markers joined by ``+``; "" for none."""
+        return "+".join(self.markers)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The channels of a file, to be asked by marker or by channel name."""
+
+    channels: tuple[Channel, ...]
+
+    @classmethod
+    def from_labels(
+        cls,
+        names: Sequence[str],
+        labels: Sequence[str],
+        *,
+        ranges: Sequence[float] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> Panel:
+        """Understand the ``$PnN`` and ``$PnS`` of a file.
+
+        Some files carry the marker in ``$PnN`` and leave ``$PnS`` empty: then the name is read as a label.
+
+        Examples
+        --------
+        >>> Panel.from_labels(["FSC-A", "BV421-A"], ["", "CD3"]).find("CD3").name
+        'BV421-A'
+        """
+        ranges = [float("nan")] * len(names) if ranges is None else ranges
+        channels = (
+            _channel(i, name, label, value, aliases)
+            for i, (name, label, value) in enumerate(zip(names, labels, ranges, strict=True))
+        )
+        return cls(tuple(channels))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Channel]:
+        return {channel.name.casefold(): channel for channel in reversed(self.channels)}
+
+    def candidates(self, key: str) -> tuple[Channel, ...]:
+        """All channels that a marker or channel name could mean, the best rank only.
+
+        In order: the exact channel name, a channel of the marker alone, a shared detector, the label word for word, a scatter
+        channel spelled otherwise. Where area, height and width carry the same marker, the area stands for them.
+        """
+        exact = self._by_name.get(key.casefold())
+        if exact is not None:
+            return (exact,)
+        wanted = parse_label(key) or (key,)
+        for matches in (
+            [c for c in self.channels if c.markers == wanted],
+            [c for c in self.channels if set(wanted) <= set(c.markers)],
+            [c for c in self.channels if c.label.strip().casefold() == key.casefold()],
+            [c for c in self.channels if _scatter_key(c.name) == _scatter_key(key) != ""],
+        ):
+            areas = [c for c in matches if c.signal == "area"]
+            if matches:
+                return tuple(areas or matches)
+        return ()
+
+    def find(self, key: str) -> Channel | None:
+        """The one channel that `key` (a marker or ``$PnN``) means; None where there is none, or more than one."""
+        found = self.candidates(key)
+        return found[0] if len(found) == 1 else None
+
+    def require(self, key: str, *, file: str) -> Channel:
+        """Like :meth:`find`, but never None.
+
+        Raises
+        ------
+        PanelError
+            Naming the file, the marker, and the nearest of the markers that the file has.
+        """
+        found = self.candidates(key)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            msg = (
+                f"{file}: marker {key!r} is on {len(found)} channels ({', '.join(c.name for c in found)}); one is allowed. "
+                f"Name the others differently in the aliases table."
+            )
+            raise PanelError(msg)
+        msg = f"{file}: marker {key!r} not found; {self.nearest(key)}. Add the file's label to the aliases table."
+        raise PanelError(msg)
+
+    def nearest(self, key: str) -> str:
+        """A phrase naming the channels closest to `key`, for messages: known markers only, never free text of a label."""
+        known = {c.marker: c.name for c in self.channels if c.markers}
+        near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
+        if near:
+            return "nearest: " + ", ".join(f"{marker} on {known[marker]}" for marker in near)
+        return f"the file has {', '.join(known) or 'no known marker'}"
+
+
+def _channel(index: int, name: str, label: str, value: float, aliases: Mapping[str, str] | None) -> Channel:
+    signal = next((kind for kind, pattern in _SIGNALS if pattern.search(name)), "other")
+    if _TIME.match(name.strip()):
+        detector, signal = "time", "other"
+    elif _scatter_key(name):
+        detector = "scatter"
+    elif _ELEMENT.match(name.strip()):
+        detector, signal = "element", "element"
+    else:
+        detector = "fluor"
+    markers: tuple[str, ...] = ()
+    if detector in ("fluor", "element"):
+        markers = parse_label(label, aliases)
+        if not label.strip():
+            markers = parse_label(name, aliases)
+    fluorochrome = ""
+    if detector == "fluor" and not parse_label(name):
+        fluorochrome = re.sub(r"[ _:-](?:A|H|W)$", "", name.strip())
+    return Channel(index, name, label, markers, detector, signal, fluorochrome, value)
+
+
+def _scatter_key(name: str) -> str:
+    """FSC-A for FS, FSC, FSC-A, FS INT LIN; FSC-H for FSC-H, FSC-Height, FS PEAK; "" for what is not scatter."""
+    match = _SCATTER.match(name)
+    if match is None:
+        return ""
+    rest = (match.group(2) or "").strip()
+    kind = next((kind for kind, pattern in _SIGNALS if pattern.search(f" {rest}")), "" if rest else "area")
+    if not kind:
+        return ""
+    prefix = "FSC" if match.group(1)[0].upper() == "F" else "SSC"
+    extra = re.sub(r"(?:^|[ _:-]*)(?:A|AREA|INT|INTEG|INTEGRAL|H|HEIGHT|PEAK|W|WIDTH|TOF)?(?: LIN| LOG)?$", "", rest, flags=re.I)
+    return f"{prefix}{extra.upper()}-{kind[0].upper()}"

@@ -1,0 +1,184 @@
+"""One look for all figures: colours, sizes for journals, text that cannot break a picture, files equal to the byte."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.figure import Figure
+
+MM: Final = 1 / 25.4
+SINGLE_COLUMN: Final = 89 * MM
+DOUBLE_COLUMN: Final = 183 * MM
+
+INK: Final = "#222222"
+GREY: Final = "#8A8A8A"
+PERIOD: Final = "#E6E6E6"
+SIMULATED_INK: Final = "#B2182B"
+SIMULATED: Final = "SIMULATED DATA"
+
+
+class ArmStyle(NamedTuple):
+    """How one arm is drawn; marker and dashes say the same as the colour, for whoever cannot see it."""
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+# Okabe and Ito's palette behind a grey-blue for the control, which recedes beside vermilion.
+_ARMS: Final = (
+    ArmStyle("#5B7C99", "o", "-"),
+    ArmStyle("#D55E00", "s", "-"),
+    ArmStyle("#009E73", "^", "--"),
+    ArmStyle("#CC79A7", "D", "-."),
+    ArmStyle("#E69F00", "v", ":"),
+    ArmStyle("#0072B2", "P", "--"),
+)
+
+_RC: Final[dict[str, Any]] = {
+    # The font that matplotlib brings along: the same picture on every machine.
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.4,
+    "ytick.minor.size": 1.4,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.4,
+    "patch.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.unicode_minus": True,
+    "legend.frameon": False,
+    "figure.dpi": 150,
+    "savefig.dpi": 300,
+    # A dollar sign in a name is a dollar sign.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "svg.hashsalt": "il2cyto",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+_METADATA: Final[dict[str, dict[str, str | None]]] = {
+    "svg": {"Creator": "il2cyto", "Date": None},
+    "pdf": {"Creator": "il2cyto", "Producer": "matplotlib", "CreationDate": None},
+    "png": {"Software": "il2cyto"},
+}
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Draw in the look of il2cyto, whatever the user's own settings are.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with theme():
+    ...     matplotlib.rcParams["text.parse_math"]
+    False
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
+    """Assign a style to each arm, the control being first; a seventh arm starts over."""
+    return {arm: _ARMS[i % len(_ARMS)] for i, arm in enumerate(arms)}
+
+
+def printable(text: str, *, limit: int = 60) -> str:
+    """Make a name fit for paper: one line, at most `limit` characters, and a box for what the font cannot draw.
+
+    Examples
+    --------
+    >>> printable("CD4\\n+ T cells", limit=8)
+    'CD4 + T…'
+    """
+    line = " ".join(str(text).split())
+    drawn = "".join(character if ord(character) in _glyphs() else "\ufffd" for character in line)
+    return drawn if len(drawn) <= limit else drawn[: limit - 1].rstrip() + "…"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    font = font_manager.get_font(font_manager.findfont(_RC["font.family"]))
+    return frozenset(font.get_charmap())
+
+
+def add_footer(fig: Figure, caption: str = "", *, simulated: bool) -> None:
+    """Write the caption, and the words SIMULATED DATA where they apply, below everything else in the figure.
+
+    Space is taken from the layout for it, if the figure has a constrained one.
+    """
+    lines = [line for line in caption.split("\n") if line]
+    height = 0.115 * max(len(lines), int(simulated)) + 0.03
+    bottom = height / fig.get_figheight()
+    layout = fig.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(rect=(0, bottom, 1, 1 - bottom))  # type: ignore[arg-type]
+    # Positions are in figure fractions; 2 mm keep the text off the edge of the page.
+    edge = 2 * MM / fig.get_figwidth()
+    fig.text(edge, bottom, "\n".join(lines), size=6, color=INK, va="top", ha="left", linespacing=1.25)
+    if simulated:
+        fig.text(1 - edge, bottom, SIMULATED, size=6.5, weight="bold", color=SIMULATED_INK, va="top", ha="right")
+
+
+def save_figure(fig: Figure, path: str | Path) -> Path:
+    """Write a figure as svg, pdf or png: the same figure gives the same bytes, without a date.
+
+    Parameters
+    ----------
+    fig
+        A figure.
+    path
+        Its suffix chooses the format. An existing file is replaced.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    ValueError
+        The suffix is none of .svg, .pdf, .png.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _METADATA:
+        msg = f"save_figure: {path.name}: no format {path.suffix!r}; allowed are .svg, .pdf, .png. Change the file's name."
+        raise ValueError(msg)
+    buffer = io.BytesIO()
+    with theme():
+        fig.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    # Only a picture that could be drawn replaces the old file.
+    path.write_bytes(buffer.getvalue())
+    return path

@@ -1,0 +1,249 @@
+"""Study: who was measured when, in which batch, with which panel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Sheet columns by which gating may form groups. Arm, visit, date, treatment and response are not among them.
+GROUP_COLUMNS: Final = ("batch", "subject", "site", "cytometer")
+
+
+def _no_url(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        msg = "a URL; allowed is a path, absolute or relative to the study file"
+        raise ValueError(msg)
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Week = Annotated[float, Field(allow_inf_nan=False)]
+StudyPath = Annotated[Path, BeforeValidator(_no_url)]
+PanelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScheduledVisit(_Strict):
+    """A visit that the protocol plans, and the week for which it plans it."""
+
+    visit: Text
+    week: Week
+    baseline: bool = False
+
+
+class StudyPanel(_Strict):
+    """A tube's panel: the template that gates it, by name or by path."""
+
+    template: Annotated[Text, BeforeValidator(_no_url)]
+
+
+class ClinicalTables(_Strict):
+    """Tables of clinical data."""
+
+    visits: StudyPath | None = None
+    adverse_events: StudyPath | None = None
+
+
+class Primary(_Strict):
+    """Where the study's primary endpoint is read."""
+
+    visit: Text
+
+
+class StudyFile(_Strict):
+    """What ``study.yaml`` says, with its paths as written.
+
+    Attributes
+    ----------
+    study
+        The study's name.
+    simulated
+        True for data that no patient gave; shown wherever results are shown.
+    samples
+        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
+    subjects
+        One row per subject: subject, arm, analysis sets.
+    arms
+        Treatment arms, control first.
+    schedule
+        Planned visits in order; exactly one of them is the baseline.
+    treatment_weeks
+        Periods on treatment, each a first and last week.
+    panels
+        Panel name, as in the sheet -> template.
+    primary
+        The visit of the primary endpoint.
+    aliases
+        Table of the lab's own labels: label, marker.
+    overrides
+        Gates that somebody moved by hand.
+
+    Notes
+    -----
+    Only `study`, `samples` and `panels` are required: a batch that is only to be gated has neither arms nor schedule.
+    """
+
+    study: Text
+    simulated: bool = False
+    samples: StudyPath
+    subjects: StudyPath | None = None
+    clinical: ClinicalTables | None = None
+    arms: tuple[Text, ...] = ()
+    schedule: tuple[ScheduledVisit, ...] = ()
+    treatment_weeks: tuple[tuple[Week, Week], ...] = ()
+    panels: Annotated[dict[PanelName, StudyPanel], Field(min_length=1)]
+    primary: Primary | None = None
+    aliases: StudyPath | None = None
+    overrides: StudyPath | None = None
+
+    # Each field is checked by itself, so that a fault in one hides none in another.
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        _raise_problems(_arm_problems(arms, has_subjects=info.data.get("subjects", True) is not None))
+        return arms
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule_is_in_order(cls, schedule: tuple[ScheduledVisit, ...]) -> tuple[ScheduledVisit, ...]:
+        _raise_problems(_schedule_problems(schedule))
+        return schedule
+
+    @field_validator("treatment_weeks")
+    @classmethod
+    def _periods_are_in_order(cls, periods: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        _raise_problems(_period_problems(periods))
+        return periods
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_scheduled(cls, primary: Primary | None, info: ValidationInfo) -> Primary | None:
+        if primary is not None and "schedule" in info.data:
+            _raise_problems(_primary_problems(primary, info.data["schedule"]))
+        return primary
+
+
+class Study(StudyFile):
+    """A study with its sheets, as :func:`il2cyto.io.read_study` gives it.
+
+    Attributes
+    ----------
+    folder
+        The folder of the study file; its relative paths start here.
+    sheet
+        One row per file, in the order of the sample sheet. Text columns sample (unique, safe as a file name), file, subject, visit,
+        panel, batch, role; Boolean control; line of the sheet; then site, cytometer, tube, replicate, study_day and any
+        others that the sheet has. `subject` and `visit` are null only where `control` is true or `role` is not ``sample``.
+    subject_sheet
+        One row per subject, or None.
+    marker_aliases
+        The lab's label -> marker.
+    aliases_used
+        Column as il2cyto names it -> column as a sheet named it (``subject`` -> ``USUBJID``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    folder: Path
+    sheet: pl.DataFrame = Field(repr=False)
+    subject_sheet: pl.DataFrame | None = Field(default=None, repr=False)
+    marker_aliases: dict[str, str] = {}
+    aliases_used: dict[str, str] = {}
+
+    @property
+    def visits(self) -> tuple[str, ...]:
+        """Visits in order: of the schedule, else of a visit number in the sheet, else of first appearance."""
+        if self.schedule:
+            return tuple(planned.visit for planned in self.schedule)
+        seen = self.sheet.filter(pl.col("visit").is_not_null())
+        if "visit_number" in seen.columns:
+            seen = seen.sort("visit_number", maintain_order=True, nulls_last=True)
+        return tuple(seen["visit"].unique(maintain_order=True))
+
+    @property
+    def weeks(self) -> dict[str, float]:
+        """Visit -> planned week; empty without a schedule."""
+        return {planned.visit: planned.week for planned in self.schedule}
+
+    @property
+    def baseline_visit(self) -> str | None:
+        """The visit that change is measured from; None without a schedule."""
+        return next((planned.visit for planned in self.schedule if planned.baseline), None)
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns of the sheet by which gating may group: of batch, subject, site and cytometer, those it has."""
+        return tuple(column for column in GROUP_COLUMNS if column in self.sheet.columns)
+
+    def groups(self) -> pl.DataFrame:
+        """Give the one table of the study that gating receives: sample and group columns, no visit, arm or response."""
+        return self.sheet.select("sample", *self.group_columns)
+
+    def path(self, file: str | Path) -> Path:
+        """Locate a file named in the study file or the sheet lies."""
+        return self.folder / file
+
+
+_Problem = tuple[tuple[str | int, ...], str]
+
+
+def _raise_problems(problems: Iterator[_Problem]) -> None:
+    # pydantic puts the field's own place before those given here.
+    details = [
+        InitErrorDetails(type=PydanticCustomError("study", "{text}", {"text": text}), loc=place, input=None)
+        for place, text in problems
+    ]
+    if details:
+        title = "Study"
+        raise ValidationError.from_exception_data(title, details)
+
+
+def _arm_problems(arms: Sequence[str], *, has_subjects: bool) -> Iterator[_Problem]:
+    for i, arm in enumerate(arms):
+        if arm in arms[:i]:
+            yield (i,), f"{arm!r} stands twice; keep one"
+    if arms and not has_subjects:
+        yield (), "no table says which subject is in which arm; name one as subjects: subjects.csv, or remove arms"
+
+
+def _schedule_problems(schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
+    visits = [planned.visit for planned in schedule]
+    for i, planned in enumerate(schedule):
+        if planned.visit in visits[:i]:
+            yield (i, "visit"), f"{planned.visit!r} stands twice; rename or remove one"
+        if i and planned.week <= schedule[i - 1].week:
+            before = schedule[i - 1]
+            text = f"found {planned.week:g} after {before.week:g} ({before.visit}); allowed are weeks that increase"
+            yield (i, "week"), text
+    baselines = [planned.visit for planned in schedule if planned.baseline]
+    if schedule and len(baselines) != 1:
+        found = ", ".join(baselines) or "none"
+        yield (), f"found {len(baselines)} baseline visits ({found}); allowed is one: mark it baseline: true"
+
+
+def _period_problems(periods: Sequence[tuple[float, float]]) -> Iterator[_Problem]:
+    end = float("-inf")
+    for i, (start, stop) in enumerate(periods):
+        if start >= stop:
+            yield (i,), f"found {start:g} to {stop:g}; the first week must come before the last"
+        if start < end:
+            yield (i,), f"starts in week {start:g}, before the period above ends in week {end:g}; put them in order"
+        end = max(end, stop)
+
+
+def _primary_problems(primary: Primary, schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
+    visits = [planned.visit for planned in schedule]
+    if primary.visit not in visits:
+        allowed = ", ".join(visits) or "none, as there is no schedule"
+        yield ("visit",), f"{primary.visit!r} is not in the schedule; allowed {allowed}"

@@ -1,0 +1,28 @@
+"""Gating templates: the frozen models of what stands in ``gating/<name>/template.yaml``."""
+
+from __future__ import annotations
+
+from il2cyto.template._boolean import Expression, parse
+from il2cyto.template._gates import AnyGate, Cut1D, Gate
+from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population, template_json_schema
+from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform, Transform, TransformRules
+
+__all__ = [
+    "Adapt",
+    "AnyGate",
+    "Asinh",
+    "Cut1D",
+    "Endpoint",
+    "Expression",
+    "Gate",
+    "GatingTemplate",
+    "Linear",
+    "Log",
+    "Logicle",
+    "NoTransform",
+    "Population",
+    "Transform",
+    "TransformRules",
+    "parse",
+    "template_json_schema",
+]

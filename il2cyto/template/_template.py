@@ -1,0 +1,226 @@
+"""GatingTemplate: the populations of a panel, in the order of a tree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from il2cyto._keys import ROOT
+from il2cyto.errors import TemplateError
+from il2cyto.template._boolean import KEYWORDS, Expression, parse
+from il2cyto.template._checks import raise_problems
+from il2cyto.template._gates import AnyGate, Fraction, Key, Number, Share
+from il2cyto.template._transforms import TransformRules
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Level = Literal["sample", "subject", "batch", "study", "fixed"]
+#: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
+GroupColumn = Literal["batch", "subject", "site", "cytometer"]
+SCHEMA = "il2cyto/gating-template/1"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Adapt(_Strict):
+    """How the cuts of one gate borrow strength from other samples."""
+
+    level: Level = "sample"
+    fixed: Number | None = None
+    min_group: Annotated[int, Field(ge=2)] = 3
+    outlier_k: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
+    delta_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+
+    @model_validator(mode="after")
+    def _fixed_has_a_number(self) -> Self:
+        if self.level == "fixed" and self.fixed is None:
+            msg = "adapt: level is 'fixed' but there is no number; give `fixed: <cut>`"
+            raise ValueError(msg)
+        return self
+
+
+class MinParent(_Strict):
+    """Events a parent needs: below `nan` the fraction is NaN, below `warn` it is flagged."""
+
+    nan: Annotated[int, Field(ge=1)] = 50
+    warn: Annotated[int, Field(ge=1)] = 200
+
+
+class Endpoint(_Strict):
+    """What makes a population an endpoint: its denominators (the first is its parent) and the range that raises no flag."""
+
+    denominators: Annotated[tuple[Name, ...], Field(min_length=1)]
+    plausible: tuple[Share, Share] = (0.0, 1.0)
+
+
+class Grouping(_Strict):
+    """Which sheet column stands behind each level."""
+
+    batch: GroupColumn = "batch"
+    subject: GroupColumn = "subject"
+
+
+class Population(_Strict):
+    """One node of the tree: a gate, or a boolean combination, inside its parent."""
+
+    name: Name
+    parent: str
+    label: str = ""
+    phenotype: str = ""
+    cell_ontology_id: Annotated[str, Field(pattern=r"^(CL:\d{7})?$")] = ""
+    gate: AnyGate | None = None
+    where: str | None = None
+    if_missing: Literal["fail", "skip", "pass"] = "fail"
+    report: bool = True
+    adapt: Adapt = Adapt()
+    min_parent: MinParent = MinParent()
+    endpoint: Endpoint | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, value: str) -> str:
+        if value in (*KEYWORDS, ROOT):
+            msg = f"{value!r} is a word of the template language; choose another name"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("where")
+    @classmethod
+    def _where_parses(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse(value)
+            except TemplateError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.gate is None) == (self.where is None):
+            msg = f"population {self.name!r} has {'both gate and where' if self.gate else 'neither gate nor where'}; give one"
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def expression(self) -> Expression | None:
+        """The parsed `where`."""
+        return None if self.where is None else parse(self.where)
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """Populations other than the parent that must be known before this one."""
+        if self.expression is not None:
+            return self.expression.names()
+        return self.gate.referred if self.gate is not None else ()
+
+
+class GatingTemplate(_Strict):
+    """A gating strategy for one panel.
+
+    Attributes
+    ----------
+    requires, optional
+        Markers (or channels) that every file must have, may have.
+    transform
+        Scale by marker or channel; cuts of the template are on that scale.
+    populations
+        The tree; a denominator of an endpoint is always reported.
+    total
+        The population that stands for all cells of interest in the layer ``freq_of_total``.
+    live
+        The population whose fraction of its parent is the sample's viability.
+
+    Notes
+    -----
+    Construction checks the whole template and reports every problem at once.
+    """
+
+    template_schema: Literal["il2cyto/gating-template/1"] = Field(alias="schema")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    version: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    requires: tuple[Key, ...] = ()
+    optional: tuple[Key, ...] = ()
+    compensation: Literal["acquisition", "none"] = "acquisition"
+    transform: TransformRules = TransformRules()
+    grouping: Grouping = Grouping()
+    adapt: Adapt = Adapt()
+    min_parent: MinParent = MinParent()
+    total: Name | None = None
+    live: Name | None = None
+    populations: Annotated[tuple[Population, ...], Field(min_length=1)]
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        raise_problems(self)
+        return self
+
+    @cached_property
+    def by_name(self) -> dict[str, Population]:
+        """Populations by name."""
+        return {p.name: p for p in self.populations}
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Names in an order in which parents and references come before those that need them."""
+        done: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            if name == ROOT or name in done:
+                return
+            population = self.by_name[name]
+            for other in (population.parent, *population.referred):
+                visit(other)
+            done[name] = None
+
+        for population in self.populations:
+            visit(population.name)
+        return tuple(done)
+
+    @property
+    def reported(self) -> tuple[Population, ...]:
+        """Populations that become columns of the results, in the order of the template."""
+        return tuple(p for p in self.populations if p.report)
+
+    def path(self, name: str) -> str:
+        """The population's place in the tree, such as ``/lymphocytes/T/CD4``."""
+        parts = []
+        while name != ROOT:
+            parts.append(name)
+            name = self.by_name[name].parent
+        return "/" + "/".join(reversed(parts))
+
+    def adapt_of(self, name: str) -> Adapt:
+        """How a population's cuts adapt: its own settings, the rest from the template's."""
+        own = self.by_name[name].adapt
+        return self.adapt.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+    def min_parent_of(self, name: str) -> MinParent:
+        """The counting floors of a population: its own settings, the rest from the template's."""
+        own = self.by_name[name].min_parent
+        return self.min_parent.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, defaults filled in: comments and the order of keys do not change it."""
+        filled = [
+            p.model_copy(update={"adapt": self.adapt_of(p.name), "min_parent": self.min_parent_of(p.name)})
+            for p in self.populations
+        ]
+        dump = self.model_copy(update={"populations": tuple(filled)}).model_dump(mode="json", by_alias=True)
+        content = json.dumps(dump, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def template_json_schema() -> dict[str, Any]:
+    """The JSON Schema of a template, for editors."""
+    return GatingTemplate.model_json_schema()
+
+
+__all__ = ["SCHEMA", "Adapt", "Endpoint", "Fraction", "GatingTemplate", "Population", "template_json_schema"]

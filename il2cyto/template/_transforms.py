@@ -1,0 +1,84 @@
+"""What a template may say about the scale of a channel (Gating-ML 2.0 names and parameters)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: The top of the scale, or `range`: the file's own $PnR of the channel.
+Top = Positive | Literal["range"]
+
+
+class _Transform(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def at_range(self, channel_range: float) -> Self:
+        """The same transform with `t: range` replaced by a channel's $PnR."""
+        if getattr(self, "t", None) != "range":
+            return self
+        return self.model_copy(update={"t": float(channel_range)})
+
+
+class Logicle(_Transform):
+    """Biexponential scale of Parks, Roederer and Moore (Cytometry A 2006); 1 at the top of scale `t`."""
+
+    method: Literal["logicle"] = "logicle"
+    t: Top = 262144.0
+    w: NonNegative = 0.5
+    m: Positive = 4.5
+    a: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _widths_fit(self) -> Self:
+        if 2 * self.w > self.m:
+            msg = f"logicle: w is {self.w} with m {self.m}; allowed is w <= m/2; lower w"
+            raise ValueError(msg)
+        return self
+
+
+class Linear(_Transform):
+    """(x + a) / (t + a): 0..1 between -a and t."""
+
+    method: Literal["linear"] = "linear"
+    t: Top = 262144.0
+    a: NonNegative = 0.0
+
+
+class Asinh(_Transform):
+    """arcsinh(x / cofactor), as mass cytometry uses it (cofactor 5) and flow with 100-3000."""
+
+    method: Literal["asinh"] = "asinh"
+    cofactor: Positive = 150.0
+
+
+class Log(_Transform):
+    """log10(x / t) / m + 1, for x > 0."""
+
+    method: Literal["log"] = "log"
+    t: Top = 262144.0
+    m: Positive = 4.5
+
+
+class NoTransform(_Transform):
+    """Values as stored: data that were transformed by the exporting program."""
+
+    method: Literal["none"] = "none"
+
+
+Transform = Annotated[Logicle | Linear | Asinh | Log | NoTransform, Field(discriminator="method")]
+
+
+class TransformRules(BaseModel):
+    """Which transform holds for which marker or channel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default: Transform = Logicle()
+    channels: dict[str, Transform] = {}
+
+    def of(self, key: str) -> Logicle | Linear | Asinh | Log | NoTransform:
+        """The transform of a marker or channel as the template writes it."""
+        return self.channels.get(key, self.default)

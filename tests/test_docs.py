@@ -1,0 +1,49 @@
+"""The pages of docs/ and the README agree with the code and with one another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from il2cyto.io import _templates
+from il2cyto.template import AnyGate, GatingTemplate, Population
+
+PROJECT = Path(__file__).parents[1]
+PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/*.md"))]
+TEMPLATES = (PROJECT / "docs/templates.md").read_text(encoding="utf-8")
+
+
+def first_column(title: str) -> set[str]:
+    """The code words in the first cells of a section's table."""
+    section = TEMPLATES.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ([^|]*`[^|]*) \|", section, flags=re.MULTILINE)
+    return {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_page_lists_every_method_and_key_of_a_template_and_no_other() -> None:
+    union, _ = get_args(AnyGate)
+    methods = {get_args(gate.model_fields["method"].annotation)[0] for gate in get_args(union)}
+    template = {field.alias or name for name, field in GatingTemplate.model_fields.items()}
+
+    assert first_column("Gates") == methods
+    assert first_column("The template") == template
+    assert first_column("A population") == set(Population.model_fields)
+
+
+def test_the_template_on_the_page_is_valid(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(TEMPLATES.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+
+    template = _templates.read_template(file)
+
+    assert [p.name for p in template.reported] == ["lymphocytes", "T", "CD4"]
