@@ -88,8 +88,8 @@ def gate_study(
         rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
         if not rows.height:
             continue
-        where = study.template_of(panel)
-        template, source = read_template(where), find_template(where).read_text(encoding="utf-8")
+        path = find_template(study.panels[panel].template, relative_to=study.folder)
+        template, source = read_template(path), path.read_text(encoding="utf-8")
 
         def keep_events(job: Job, result: GateResult, template: GatingTemplate = template) -> None:
             if events_dir is not None:

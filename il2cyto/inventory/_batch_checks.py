@@ -16,14 +16,14 @@ from il2cyto.inventory._types import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from il2cyto.inventory._types import Entry
+    from il2cyto.inventory._types import Demand, Entry
     from il2cyto.study import Study
 
 _FCS_SUFFIXES: Final = frozenset({".fcs", ".lmd"})
 
 
-def check_batch(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
-    """Find what is wrong with files only when they are seen together."""
+def check_batch(entries: Sequence[Entry], study: Study, demands: Mapping[str, Demand]) -> Iterator[Problem]:
+    """Find what is wrong with files only when they are seen together, and what is better said once for all of them."""
     groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.fcs is not None:
@@ -31,6 +31,7 @@ def check_batch(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
     for members in groups.values():
         yield from _different_channels([entry for entry in members if entry.row["role"] == "sample"])
         yield from _different_matrices(members)
+    yield from _without_optional(entries, demands)
     yield from _confounded(study)
     yield from _unlisted(entries, study)
     yield from _same_content(entries)
@@ -97,6 +98,22 @@ def _different_matrices(members: Sequence[Entry]) -> Iterator[Problem]:
         if texts:
             text = f"the spillover matrix differs from {_of_others(n_usual, entry)}: {'; '.join(texts)}"
             yield entry.problem("W144", text, "Check the compensation of this file.")
+
+
+def _without_optional(entries: Sequence[Entry], demands: Mapping[str, Demand]) -> Iterator[Problem]:
+    lacking: dict[tuple[str, tuple[str, ...]], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        name, panel = entry.row["panel"], entry.panel
+        if panel is not None and name in demands and entry.row["role"] == "sample":
+            absent = tuple(key for key in demands[name].optional if not panel.candidates(key))
+            lacking[name, absent].append(entry)
+    for (name, absent), members in lacking.items():
+        if absent:
+            n = len(members)
+            text = f"panel {name}: {n} file{'s' if n > 1 else ''} without {', '.join(absent)}, optional in the template"
+            first = members[0] if n == 1 else None
+            file, sample = (first.shown, first.row["sample"]) if first else ("", "")
+            yield Problem("I114", "info", file, sample, text, "Nothing to do if the panel has none of them.")
 
 
 def _confounded(study: Study) -> Iterator[Problem]:

@@ -12,7 +12,6 @@ from il2cyto.io._validation import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
     from pathlib import Path
 
     from il2cyto.inventory._types import Demand, Entry, Severity
@@ -98,7 +97,7 @@ def _unreadable(entry: Entry, study: Study) -> Iterator[Problem]:
     if entry.failure is not None and path.name in names:
         yield entry.problem("E102", f"{entry.failure.check}: {entry.failure.found}", entry.failure.remedy)
         return
-    near = nearest(path.name, names, cutoff=0.8)
+    near = nearest(path.name, names, cutoff=0.85)
     text = f"no such file; nearest {near}" if near else "no such file"
     yield entry.problem("E101", text, f"Copy it there, or correct line {entry.row['line']} of {study.samples.name}.")
 
@@ -122,10 +121,6 @@ def _markers(entry: Entry, demand: Demand, *, labels: bool) -> Iterator[Problem]
             names = ", ".join(channel.name for channel in found)
             remedy = "Give all but one of them another marker in the aliases table."
             yield entry.problem("E113", f"marker {key!r} is on {len(found)} channels ({names}); one is allowed", remedy)
-    absent = [key for key in demand.optional if not panel.candidates(key)]
-    if absent:
-        text = f"without {', '.join(absent)}, optional in the template"
-        yield entry.problem("I114", text, "Nothing to do if the panel has none of them.")
 
 
 def _missing(entry: Entry, panel: Panel, key: str, *, labels: bool) -> Problem:

@@ -87,7 +87,7 @@ def take_inventory(
     entries = _entries(study, hashes=hashes, progress=progress)
     for entry in entries:
         problems += check_file(entry, study, demands.get(entry.row["panel"]), labels=labels)
-    problems = [*counted(problems, entries), *check_batch(entries, study)]
+    problems = [*counted(problems, entries), *check_batch(entries, study, demands)]
     files = [_describe(entry, demands.get(entry.row["panel"])) for entry in entries]
     return Inventory(pl.DataFrame(files, schema=_FILE_SCHEMA), _table(problems))
 

@@ -261,18 +261,18 @@ class _Builder:
         try:
             if str(node.tag) in _TYPED:
                 return self.constructor.construct_object(node)  # type: ignore[no-any-return]
-            node.value.encode()
+            if _is_text(node.value) or not node.value:
+                return str(node.value)
         except ValueError:
-            # A whole number of more than 4,300 digits, or text with half a surrogate pair.
-            self.problems.append(f"{line}: a value that cannot be read; shorten or retype it")
-            return None
-        return str(node.value)
+            pass  # a whole number of more than 4,300 digits
+        self.problems.append(f"{line}: a value that cannot be read; shorten or retype it")
+        return None
 
     def mapping(self, node: MappingNode, path: YamlPath) -> dict[str, YamlValue]:
         mapping: dict[str, YamlValue] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
-            if not isinstance(key, ScalarNode) or not key.value:
+            if not isinstance(key, ScalarNode) or not _is_text(key.value):
                 self.problems.append(f"{line}: a key that is no text; allowed are names")
             elif key.value in mapping:
                 first = self.marks[*path, key.value][0]
@@ -292,6 +292,11 @@ def _not_finite(value: YamlValue, path: YamlPath = ()) -> Iterator[tuple[YamlPat
     elif isinstance(value, list):
         for i, item in enumerate(value):
             yield from _not_finite(item, (*path, i))
+
+
+def _is_text(value: str) -> bool:
+    # An escape can make half a surrogate pair, which no file can hold.
+    return value != "" and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _child(value: YamlValue, step: str | int) -> YamlValue:
