@@ -12,9 +12,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
-demo: $(VENV)/.stamp ## gate the simulated trial in sample_data/ and write tables, figures and report to demo/
+demo: $(VENV)/.stamp ## simulate a trial, gate it, and write tables and figures to demo/
 	@$(BIN)/il2cyto demo --out demo
-	@echo "Results are in demo/: open demo/report.html"
+	@echo "Results are in demo/: look at demo/figures/dynamics.png and demo/tables/"
 
 test: $(VENV)/.stamp-test ## run the quick tests; real data in ../shared is used if it is there
 	@$(BIN)/python -m pytest

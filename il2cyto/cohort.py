@@ -318,7 +318,7 @@ def _uns(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         index=pd.Index([planned.visit for planned in study.schedule], name="visit", dtype="str"),
     )
     packages = {name: version(name) for name in ("il2cyto", "anndata", "numpy", "polars", "scipy")}
-    provenance = {"versions": packages, "template": template.digest(), "seeds": "SHA-256 of file, population and template"}
+    provenance = {"versions": packages, "template": template.digest, "seeds": "SHA-256 of file, population and template"}
     return {
         Uns.VERSION: SCHEMA_VERSION,
         Uns.OBJECT: "cohort",
@@ -327,7 +327,7 @@ def _uns(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         Uns.TOTAL: template.total or "",
         Uns.STUDY: study.study,
         Uns.SIMULATED: study.simulated or any(fact.simulated for fact in batch.facts.values()),
-        Uns.TEMPLATE: {"name": template.name, "version": template.version, "sha256": template.digest(), "source": source},
+        Uns.TEMPLATE: {"name": template.name, "version": template.version, "sha256": template.digest, "source": source},
         Uns.SCHEDULE: schedule,
         Uns.TREATMENT_WEEKS: np.array(study.treatment_weeks, dtype=np.float64).reshape(-1, 2),
         Uns.ARMS: np.array(study.arms, dtype=str),

@@ -82,7 +82,7 @@ class _OwnCuts:
         parent = tree.nodes[population.parent].mask
         columns = [tree.events.scaled(key)[parent] for key in gate.keys]
         values = columns[0] if len(columns) == 1 else np.column_stack(columns)
-        seed = f"{self._content}/{population.name}/{tree.template.digest()}"
+        seed = f"{self._content}/{population.name}/{tree.template.digest}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         proposal = _fit(values, gate, tree, rng)
         self._record(population, gate, proposal, values, span=_span(gate, tree))

@@ -6,11 +6,11 @@ import os
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
-from il2cyto.inventory._file_checks import compensation
+from il2cyto.inventory._file_checks import compensation, some
 from il2cyto.inventory._types import Problem
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from il2cyto.inventory._types import Demand, Entry
     from il2cyto.study import Study
+
+Value = TypeVar("Value", bound=tuple[Any, ...])
 
 _FCS_SUFFIXES: Final = frozenset({".fcs", ".lmd"})
 
@@ -55,13 +57,19 @@ def _different_channels(members: Sequence[Entry]) -> Iterator[Problem]:
     signatures = [_signature(entry) for entry in members]
     if not signatures:
         return
-    usual = dict(Counter(tuple(signature.items()) for signature in signatures).most_common(1)[0][0])
-    n_usual = sum(signature == usual for signature in signatures)
+    items, n_usual = _usual([tuple(signature.items()) for signature in signatures])
+    usual = dict(items)
     for entry, signature in zip(members, signatures, strict=True):
         differences = _differences(signature, usual)
         if differences:
             text = f"channels differ from {_of_others(n_usual, entry)}: {'; '.join(differences)}"
             yield entry.problem("W131", text, "Check that the file belongs to this batch and panel.")
+
+
+def _usual(values: Sequence[Value]) -> tuple[Value, int]:
+    """Find the most common value and its count; a tie goes to the lowest, so that the order of files does not matter."""
+    counts = Counter(sorted(values))
+    return counts.most_common(1)[0]
 
 
 def _signature(entry: Entry) -> dict[str, str]:
@@ -77,9 +85,9 @@ def _differences(found: Mapping[str, str], usual: Mapping[str, str]) -> list[str
     ]
     lacking = [name for name in usual if name not in found]
     besides = [name for name in found if name not in usual]
-    texts = [f"lacks {', '.join(lacking)}"] if lacking else []
-    texts += [f"has {', '.join(besides)} besides"] if besides else []
-    return texts + moved
+    texts = [f"lacks {some(lacking)}"] if lacking else []
+    texts += [f"has {some(besides)} besides"] if besides else []
+    return texts + [some(moved)] * bool(moved)
 
 
 def _of_others(n: int, entry: Entry) -> str:
@@ -88,13 +96,13 @@ def _of_others(n: int, entry: Entry) -> str:
 
 
 def _different_matrices(members: Sequence[Entry]) -> Iterator[Problem]:
-    matrices = {id(entry): compensation(entry)[1] for entry in members}
-    having = [(entry, frozenset(m.channels)) for entry in members if (m := matrices[id(entry)]) is not None]
+    matrices = [(entry, compensation(entry)[1]) for entry in members]
+    having = [(entry, tuple(sorted(matrix.channels))) for entry, matrix in matrices if matrix is not None]
     if not having:
         return
-    usual, n_usual = Counter(channels for _, channels in having).most_common(1)[0]
+    usual, n_usual = _usual([channels for _, channels in having])
     for entry, channels in having:
-        texts = _differences(dict.fromkeys(sorted(channels), ""), dict.fromkeys(sorted(usual), ""))
+        texts = _differences(dict.fromkeys(channels, ""), dict.fromkeys(usual, ""))
         if texts:
             text = f"the spillover matrix differs from {_of_others(n_usual, entry)}: {'; '.join(texts)}"
             yield entry.problem("W144", text, "Check the compensation of this file.")
@@ -142,7 +150,7 @@ def _unlisted(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
 
 def _same_content(entries: Sequence[Entry]) -> Iterator[Problem]:
     first: dict[str, Entry] = {}
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.shown):
         if entry.sha256 is None:
             continue
         other = first.setdefault(entry.sha256, entry)

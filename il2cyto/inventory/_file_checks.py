@@ -125,13 +125,13 @@ def _markers(entry: Entry, demand: Demand, *, labels: bool) -> Iterator[Problem]
 
 def _missing(entry: Entry, panel: Panel, key: str, *, labels: bool) -> Problem:
     if key.upper().startswith(("FSC", "SSC", "TIME")):
-        text = f"channel {key!r} not found; the file has {_some([channel.name for channel in panel.channels])}"
+        text = f"channel {key!r} not found; the file has {some([channel.name for channel in panel.channels])}"
         return entry.problem("E112", text, "Export the file with this channel, or use a template without it.")
     text = f"marker {key!r} not found; {panel.nearest(key)}"
     unknown = [c for c in panel.channels if c.detector in {"fluor", "element"} and not c.markers]
     if unknown:
         names = [f"{c.name} ({c.label!r})" if labels and c.label else c.name for c in unknown]
-        text += f"; no known marker on {_some(names)}"
+        text += f"; no known marker on {some(names)}"
     return entry.problem("E112", text, "Add the file's label to the aliases table.")
 
 
@@ -156,6 +156,7 @@ def _compensation(entry: Entry) -> Iterator[Problem]:
         yield entry.problem("W143", text, "Compensate at the cytometer, or export with the matrix that was used.")
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """List the first few names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -19,5 +19,6 @@ __getattr__, __dir__, __all__ = attach(
         "read_anndata": "_anndata",
         "write_anndata": "_anndata",
         "write_events": "_anndata",
+        "write_csv": "_tables",
     },
 )

@@ -130,10 +130,10 @@ def write_events(
     adata.obsm[Obsm.GATING] = csr_matrix(gating)
     adata.uns[Uns.GATING_COLS] = np.array(names, dtype=str)
     il2cyto: dict[str, Any] = adata.uns[Uns.IL2CYTO]
-    il2cyto[Uns.TEMPLATE] = {"name": template.name, "version": template.version, "sha256": template.digest()}
+    il2cyto[Uns.TEMPLATE] = {"name": template.name, "version": template.version, "sha256": template.digest}
     paths = [template.path(name) for name in names]
     il2cyto[Uns.POPULATIONS] = pd.DataFrame({"name": names, "path": paths}, dtype="str")
-    il2cyto[Uns.PROVENANCE] = json.dumps({"template": template.digest()}, sort_keys=True)
+    il2cyto[Uns.PROVENANCE] = json.dumps({"template": template.digest}, sort_keys=True)
     return write_anndata(adata, path)
 
 

@@ -8,7 +8,7 @@ import importlib.util
 import io
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import polars as pl
@@ -37,7 +37,7 @@ class Column:
     Attributes
     ----------
     name
-        The name that il2cyto uses.
+        The name that il2cyto uses; one that ends in ``*`` stands for all columns that begin so.
     kind
         What the cells are. A blank cell is always allowed here; what may not be blank is the sheet's own rule.
     required
@@ -116,6 +116,7 @@ def read_sheet(path: Path, columns: Sequence[Column]) -> Sheet:
         sheet.problems.append((0, f"the sheet is empty; its first line names columns: {_names(columns)}"))
         return sheet
     table = _by_heading(sheet, rows)
+    columns = [each for column in columns for each in _expanded(column, table.cells)]
     places = _resolve(sheet, table, columns)
     series = [pl.Series("line", table.lines, dtype=pl.Int64)]
     for column in columns:
@@ -243,6 +244,13 @@ def _by_heading(sheet: Sheet, rows: list[tuple[int, list[str]]]) -> _Table:
     return _Table(head, [line for line, _ in body], cells)
 
 
+def _expanded(column: Column, headings: Iterable[str]) -> list[Column]:
+    if not column.name.endswith("*"):
+        return [column]
+    names = dict.fromkeys(heading.casefold() for heading in headings)
+    return [replace(column, name=name) for name in names if name.startswith(column.name[:-1])]
+
+
 def _resolve(sheet: Sheet, table: _Table, columns: Sequence[Column]) -> dict[str, str]:
     """Decide which heading stands for which column; note what is missing, contradictory or nearly right."""
     headings = {column: _headings(column, table.cells) for column in columns}
@@ -252,9 +260,10 @@ def _resolve(sheet: Sheet, table: _Table, columns: Sequence[Column]) -> dict[str
             _check_agreement(sheet, table, column, found)
         elif column.required:
             names = " or ".join((column.name, *column.accepted))
-            near = suggest(column.name, free)
-            text = f"no column {names}; found {', '.join(map(show, table.cells))}"
-            sheet.problems.append((table.head, f"{text}; {near}" if near else text))
+            near = nearest(column.name, free)
+            remedy = f"; rename {show(near)} to {column.name!r}" if near else ""
+            text = f"no column {names}; found {', '.join(map(show, table.cells))}{remedy}"
+            sheet.problems.append((table.head, text))
         elif near := nearest(column.name, free, cutoff=0.8):
             text = f"unknown column {show(near)}; did you mean {column.name!r}? Rename or remove it"
             sheet.problems.append((table.head, text))

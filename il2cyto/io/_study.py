@@ -41,6 +41,7 @@ SUBJECT_COLUMNS: Final = (
     *(Column(name, "int") for name in ("first_dose_day", "last_dose_day", "end_day", "failure_day")),
     Column("end_reason", choices=_END_REASONS),
     Column("failure_reason", choices=_FAILURE_REASONS),
+    Column("med_*", "bool"),
 )
 ALIAS_COLUMNS: Final = (Column("label", required=True, accepted=("found",)), Column("marker", required=True))
 

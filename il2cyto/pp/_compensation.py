@@ -72,7 +72,7 @@ def inverse(matrix: FloatArray) -> FloatArray:
     for column in range(k):
         pivot = column + int(np.argmax(np.abs(work[column:, column])))
         size = abs(float(work[pivot, column]))
-        if not np.isfinite(work).all() or size < 1e-12 * float(np.abs(matrix).max()):
+        if not np.isfinite(work).all() or size <= 1e-12 * float(np.abs(matrix).max()):
             msg = (
                 f"compensate: the {k} x {k} spillover matrix has no inverse (seen at column {column + 1}); its rows must be "
                 "finite and linearly independent; correct the matrix"

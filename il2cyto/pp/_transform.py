@@ -55,7 +55,7 @@ def transform(values: npt.ArrayLike, spec: Spec) -> FloatArray:
     --------
     >>> from il2cyto.template._transforms import Logicle
     >>> transform([-100.0, 0.0, 1000.0, 262144.0], Logicle()).round(4)
-    array([0.009 , 0.1111, 0.4458, 1.    ])
+    array([0.009 , 0.1111, 0.4543, 1.    ])
     """
     x = np.asarray(values, dtype=np.float64)
     match spec:

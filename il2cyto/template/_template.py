@@ -207,6 +207,7 @@ class GatingTemplate(_Strict):
         own = self.by_name[name].min_parent
         return self.min_parent.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
 
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, defaults filled in: comments and the order of keys do not change it."""
         filled = [

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from il2cyto.errors import StudyError
-from il2cyto.io import read_study
-from il2cyto.study import Study
+from il2cyto.io._study import read_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from il2cyto.study import Study
 
 TRIAL = """\
 study: IL2-SLE-SIM
@@ -31,7 +35,7 @@ fcs/b.fcs,P01,W2,b1,no,15,
 /server/c.fcs,P02,W0,b2,,,bo
 fcs\\bridge-b2.fcs,,,b2,yes,,
 """
-SUBJECTS = "subject,arm,age,itt,note\nP01,placebo,33.5,yes,x\nP02,IL-2,,,\nP03,,41,no,\n"
+SUBJECTS = "subject,arm,age,itt,med_hcq,note\nP01,placebo,33.5,yes,1,x\nP02,IL-2,,,0,\nP03,,41,no,,\n"
 ALIASES = "label,marker\nIL2R PE,CD25\nspare,\n"
 
 
@@ -78,9 +82,9 @@ def test_a_trial_is_read_with_all_its_sheets(tmp_path: Path) -> None:
     assert study.sheet["control"].to_list() == [False, False, False, True]
     assert study.subject_sheet is not None
     assert study.subject_sheet.rows() == [
-        ("P01", "placebo", True, 33.5, "x"),
-        ("P02", "IL-2", None, None, None),
-        ("P03", None, False, 41.0, None),
+        ("P01", "placebo", True, 33.5, True, "x"),
+        ("P02", "IL-2", None, None, False, None),
+        ("P03", None, False, 41.0, None, None),
     ]
     assert study.marker_aliases == {"IL2R PE": "CD25", "spare": ""}
     assert (study.folder, study.aliases_used) == (tmp_path, {})
@@ -227,7 +231,7 @@ http://x/y.fcs,P03,W0,,,p01_w3,,1.5
         ("", "samples.csv: the sheet is empty; its first line names columns: file, subject, visit"),
         ("file,subject,visit\n", "samples.csv: no samples: there is nothing below the headings"),
         ("file,subjct,visit\na,b,c\n", "samples.csv:1: no column subject or USUBJID; found 'file', 'subjct', 'visit'; "
-         "did you mean 'subject'?"),
+         "rename 'subjct' to 'subject'"),
         ("file,subject,visit,visit\na,b,c,d\n", "samples.csv:1: two columns are called 'visit'; rename or remove one"),
         ("file,subject,visit,\na,b,c,d\n", "samples.csv:1: column 4 has no name; name it or remove it"),
         ('file,subject,visit\n"a,b,c\n', "samples.csv: not a CSV table from line 2 on: unexpected end of data"),

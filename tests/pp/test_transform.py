@@ -66,7 +66,7 @@ def test_the_logarithm_of_zero_and_of_negatives_is_minus_infinity_and_never_nan(
     np.testing.assert_array_equal(transform([0.0, -0.0, -1.0, -np.inf], Log()), [-np.inf] * 4)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.method)
+@pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_nan_stays_nan_and_infinity_infinite(spec):
     y = transform([np.nan, np.inf, -np.inf], spec)
     assert np.isnan(y[0])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite
-from il2cyto.gt._density import Binned, bandwidth, bin_events, extrema, smooth
+from il2cyto.gt._density import bandwidth, bin_events, smooth
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._kernels import FOUND, OUTSIDE, SHALLOW, valley_cuts
 from il2cyto.gt._types import Proposal
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from il2cyto.template._gates import ValleyGate
 
     FloatArray = npt.NDArray[np.float64]
-
-NONE = float("nan")
-
 
 def propose(values: FloatArray, gate: ValleyGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
     """Cut at the valley between the populations of one channel.
@@ -47,34 +45,19 @@ def propose(values: FloatArray, gate: ValleyGate, reference: FloatArray | None, 
     if not width > 0:
         return Proposal.failed("all events have the same value")
     bins = bin_events(x, width=width)
-    value, depth, reason = _valley(smooth(bins.counts, bins), bins, gate)
-    if reason:
-        return Proposal.failed(reason, flags=Flag.NO_VALLEY)
-    draws = [_valley(density, bins, gate)[0] for density in smooth(bins.draws(DRAWS, rng), bins)]
-    return drawn_cut(value, draws, bounds=gate.bounds, quality=depth)
+    # The observed density and its bootstrap draws go through the same rule, in one call.
+    densities = np.vstack([smooth(bins.counts, bins)[None], smooth(bins.draws(DRAWS, rng), bins)])
+    rule = (*gate.bounds, gate.prominence, gate.depth)
+    positions, depths, outcomes = valley_cuts(densities, bins.start, bins.step, *rule)
+    if outcomes[0] != FOUND:
+        return Proposal.failed(_reason(outcomes[0], positions[0], depths[0], gate), flags=Flag.NO_VALLEY)
+    draws = np.where(outcomes[1:] == FOUND, positions[1:], np.nan)
+    return drawn_cut(float(positions[0]), draws, bounds=gate.bounds, quality=float(depths[0]))
 
 
-def _valley(density: FloatArray, bins: Binned, gate: ValleyGate) -> tuple[float, float, str]:
-    """Find position and depth of the accepted valley, or NaN and the reason why there is none."""
-    found = extrema(density)
-    peaks = np.flatnonzero(found.prominences() >= gate.prominence * found.peak_heights.max(initial=0.0))
-    if peaks.size < 2:
-        return NONE, NONE, "one peak"
-    # Valley i lies between peaks i and i + 1: only those between accepted peaks can part two populations.
-    between = np.arange(peaks[0], peaks[-1])
-    heights = np.where(np.isin(np.arange(found.peaks.size), peaks), found.peak_heights, 0.0)
-    left, right = np.maximum.accumulate(heights), np.maximum.accumulate(heights[::-1])[::-1]
-    depth = 1.0 - found.valley_heights[between] / np.minimum(left[between], right[between + 1])
-    positions = bins.positions(found.valleys[between])
-    inside = (positions >= gate.bounds[0]) & (positions <= gate.bounds[1])
-    if not inside.any():
-        deepest = positions[np.argmax(depth)]
-        return NONE, NONE, f"valley {deepest:.6g} is outside the bounds {gate.bounds[0]:g} to {gate.bounds[1]:g}"
-    accepted = inside & (depth >= gate.depth)
-    if not accepted.any():
-        return NONE, NONE, f"valley too shallow: depth {depth[inside].max():.3g}, at least {gate.depth:g} is needed"
-    first, second = np.sort(peaks[np.argsort(-heights[peaks], kind="stable")[:2]])
-    central = accepted & (between >= first) & (between < second)
-    candidates = np.flatnonzero(central if central.any() else accepted)
-    best = candidates[np.argmax(depth[candidates])]
-    return float(positions[best]), float(depth[best]), ""
+def _reason(outcome: int, position: float, depth: float, gate: ValleyGate) -> str:
+    if outcome == OUTSIDE:
+        return f"valley {position:.6g} is outside the bounds {gate.bounds[0]:g} to {gate.bounds[1]:g}"
+    if outcome == SHALLOW:
+        return f"valley too shallow: depth {depth:.3g}, at least {gate.depth:g} is needed"
+    return "one peak"

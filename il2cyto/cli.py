@@ -1,0 +1,253 @@
+"""The command line: thin, and light until a command runs."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from il2cyto import __version__
+from il2cyto.errors import Il2cytoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from il2cyto.batch import Progress
+    from il2cyto.pipeline import Output
+
+SOME_FAILED, USAGE = 1, 2
+
+app = typer.Typer(
+    name="il2cyto",
+    help="From a trial's FCS files to immune-cell frequencies compared across visits and arms.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+templates_app = typer.Typer(help="List, show and check gating templates.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(templates_app, name="templates")
+
+StudyArgument = Annotated[Path, typer.Argument(help="The study file, study.yaml.", show_default=False)]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
+WorkersOption = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Threads; default: one per core.")]
+
+
+def main() -> None:
+    """Run the command line; a problem of the study or a template is one message and exit code 2."""
+    try:
+        app()
+    except Il2cytoError as error:
+        print(f"il2cyto: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(USAGE)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"il2cyto {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def check(study: StudyArgument) -> None:
+    """Look for problems in a study without reading any events: files, panels, sheet, compensation.
+
+    Example: il2cyto check trial/study.yaml
+    """
+    from il2cyto.inventory import take_inventory
+    from il2cyto.io import read_study
+
+    with _progress() as progress:
+        inventory = take_inventory(read_study(study), progress=lambda done, total: progress("read headers", done, total))
+    _print_problems(inventory.problems)
+    typer.echo(f"{inventory.files.height} files, {inventory.problems.height} findings", err=True)
+    if inventory.problems.filter(inventory.problems["severity"] == "error").height:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def gate(
+    study: StudyArgument,
+    out: OutOption,
+    events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
+    workers: WorkersOption = None,
+) -> None:
+    """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
+
+    Example: il2cyto gate trial/study.yaml --out results
+    """
+    from il2cyto import pipeline
+
+    with _progress() as progress:
+        output = pipeline.gate(study, out, events=events, workers=workers, progress=progress)
+    _close(output)
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    out: OutOption,
+    events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
+    workers: WorkersOption = None,
+) -> None:
+    """Gate a study, summarise the populations by arm and visit, and draw them.
+
+    Example: il2cyto run trial/study.yaml --out results
+    """
+    from il2cyto import pipeline
+
+    with _progress() as progress:
+        output = pipeline.run(study, out, events=events, workers=workers, progress=progress)
+    _close(output)
+
+
+@app.command()
+def simulate(
+    out: OutOption,
+    subjects: Annotated[int, typer.Option(min=2, help="Randomised subjects, half in each arm.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 2020,
+    events: Annotated[int, typer.Option(min=100, help="Events in each file.")] = 10_000,
+    labels: Annotated[bool, typer.Option("--labels", help="Also keep the true population of every event.")] = False,
+) -> None:
+    """Simulate a trial: FCS files, sample sheet, clinical tables, and the truth beside them. No patient is in it.
+
+    Example: il2cyto simulate --out trial --subjects 20 --seed 7
+    """
+    from il2cyto import datasets
+
+    with _progress() as progress:
+        study = datasets.simulate_trial(
+            out,
+            subjects=subjects,
+            seed=seed,
+            events=events,
+            labels=labels,
+            progress=lambda done, total: progress("simulate", done, total),
+        )
+    typer.echo(study)
+
+
+@app.command()
+def demo(
+    out: OutOption,
+    subjects: Annotated[int, typer.Option(min=2, help="Randomised subjects.")] = 60,
+    workers: WorkersOption = None,
+) -> None:
+    """Simulate a trial of 60 subjects and run il2cyto on it.
+
+    Example: il2cyto demo --out demo
+    """
+    from il2cyto import datasets, pipeline
+
+    with _progress() as progress:
+        study = datasets.simulate_trial(
+            out / "trial", subjects=subjects, progress=lambda done, total: progress("simulate", done, total)
+        )
+        output = pipeline.run(study, out, workers=workers, progress=progress)
+    typer.echo(f"Simulated trial (no patient is in it): {study}", err=True)
+    _close(output)
+
+
+@templates_app.command("list")
+def list_templates() -> None:
+    """List the templates that can be named in a study, a line each: name, version, description."""
+    from il2cyto.io import read_template, template_folders
+
+    for name in sorted(template_folders()):
+        template = read_template(name)
+        typer.echo(f"{name:<16} {template.version:<6} {template.description}")
+
+
+@templates_app.command("show")
+def show_template(name: Annotated[str, typer.Argument(help="A template's name, or the path of a YAML file.")]) -> None:
+    """Draw a template's populations as a tree, each with its gate."""
+    from il2cyto.io import read_template
+    from il2cyto.template import GatingTemplate, Population
+
+    template: GatingTemplate = read_template(name)
+    typer.echo(f"{template.name} {template.version}: {template.description}")
+    typer.echo(f"requires {', '.join(template.requires)}" + (f"; uses if present {', '.join(template.optional)}" if template.optional else ""))
+
+    def describe(population: Population) -> str:
+        rule = population.where if population.gate is None else f"{population.gate.method} on {', '.join(population.gate.keys) or population.gate.of}"  # type: ignore[union-attr]
+        return f"{population.name}{'' if population.report else ' (not reported)'}: {rule}"
+
+    def draw(parent: str, indent: str) -> None:
+        children = [p for p in template.populations if p.parent == parent]
+        for child in children:
+            last = child is children[-1]
+            typer.echo(f"{indent}{'└─ ' if last else '├─ '}{describe(child)}")
+            draw(child.name, indent + ("   " if last else "│  "))
+
+    draw("root", "")
+
+
+@templates_app.command("check")
+def check_template(path: Annotated[str, typer.Argument(help="A template's name, or the path of a YAML file.")]) -> None:
+    """Check a template: every problem with its line, exit code 2; or its digest."""
+    from il2cyto.io import read_template
+
+    template = read_template(path)
+    typer.echo(f"{template.name} {template.version}: {len(template.populations)} populations, no problems, SHA-256 {template.digest}")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A progress bar on stderr where that is a terminal; silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:>14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, int] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield report
+
+
+def _print_problems(problems: object) -> None:
+    for row in problems.iter_rows(named=True):  # type: ignore[attr-defined]
+        typer.echo(f"{row['severity']:<8} {row['code']:<22} {row['message']} {row['remedy']}".rstrip())
+
+
+def _close(output: Output) -> None:
+    """Say what was written, what the populations look like, and which files failed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from il2cyto.pipeline import summary
+
+    table = Table("population", "parent", "evaluated", "median %", "range %", "flagged", box=None)
+    for row in summary(output).iter_rows(named=True):
+        found = row["evaluated"] > 0
+        middle = f"{row['median']:.1%}".rstrip("%") if found else "-"
+        spread = f"{row['lowest'] * 100:.1f}-{row['highest'] * 100:.1f}" if found else "-"
+        evaluated = f"{row['evaluated']}/{row['samples']}"
+        table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["flagged"]))
+    console = Console(stderr=True)
+    console.print(table)
+    for failure in output.failures:
+        typer.echo(f"failed: {failure.message}", err=True)
+    for path in output.files:
+        typer.echo(path)
+    if output.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+if __name__ == "__main__":
+    main()
