@@ -178,15 +178,29 @@ def _reconcile(
     moved = _moved(cuts, template)
     if not moved:
         return cuts
+    given = {sample: _settled(tables[sample], finals, template) for sample, finals in moved.items()}
     again = runner.run(
         "propose again",
-        [job for job in jobs if job.sample in moved],
-        lambda job: _propose(job, template, aliases, moved[job.sample])[0],
+        [job for job in jobs if job.sample in given],
+        lambda job: _propose(job, template, aliases, given[job.sample])[0],
     )
     for sample, table in again.items():
-        settled = tables[sample].filter(pl.col("population").is_in(list(moved[sample])))
-        tables[sample] = pl.concat([settled, table])
+        kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
+        tables[sample] = pl.concat([kept, table])
     return reconcile(_stack(tables), groups, template)
+
+
+def _settled(
+    proposals: pl.DataFrame, finals: Mapping[str, Mapping[str, float]], template: GatingTemplate
+) -> dict[str, Mapping[str, float]]:
+    """The cuts with which a file is proposed again: final ones that moved, and own ones that stand on none of these."""
+    above = _above(template)
+    settled: dict[str, Mapping[str, float]] = {}
+    for (population,), rows in proposals.partition_by("population", as_dict=True).items():
+        own = dict(rows.select("coordinate", "value").iter_rows())
+        if not above[population] & finals.keys() and np.isfinite(list(own.values())).all():
+            settled[population] = own
+    return {**settled, **finals}
 
 
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -204,13 +218,19 @@ def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, 
     return moved
 
 
-def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
-    """Fitted gates that another fitted gate stands on, as its parent, operand or reference, however far above."""
+def _above(template: GatingTemplate) -> dict[str, set[str]]:
+    """Population -> everything it stands on, as parent, operand or reference, however far above."""
     above: dict[str, set[str]] = {"root": set()}
     for name in template.order:
         population = template.by_name[name]
         direct = {population.parent, *population.referred}
         above[name] = direct.union(*(above[other] for other in direct))
+    return above
+
+
+def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
+    """Fitted gates on which another fitted gate stands."""
+    above = _above(template)
     fitted = [p.name for p in template.populations if p.gate is not None and p.gate.fitted]
     return [name for name in fitted if any(name in above[other] for other in fitted)]
 

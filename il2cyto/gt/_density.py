@@ -41,14 +41,18 @@ def bandwidth(values: FloatArray, *, adjust: float = 1.0) -> float:
     Examples
     --------
     >>> round(bandwidth(np.arange(10.0)), 4)
-    1.6191
+    1.7193
     """
     if values.size < 2:
         return float("nan")
-    low, high = np.quantile(values, [0.25, 0.75])
-    deviation = float(values.std(ddof=1))
-    width = min(deviation, float(high - low) / 1.34) or deviation
-    return adjust * 0.9 * width * values.size**-0.2 if width > 0 else float("nan")
+    low, lower, upper, high = np.quantile(values, [0.0, 0.25, 0.75, 1.0]).tolist()
+    rounding = 1e-12 * max(abs(low), abs(high))
+    if high - low <= rounding:
+        return float("nan")
+    width = float(values.std(ddof=1))
+    if upper - lower > rounding:
+        width = min(width, (upper - lower) / 1.34)
+    return float(adjust * 0.9 * width * values.size**-0.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,16 +73,21 @@ def singlet(area: FloatArray, height: FloatArray, cuts: Mapping[str, float], whi
 def boundary(columns: Sequence[FloatArray], ranges: Sequence[float], scatter: Sequence[bool]) -> BoolArray:
     """Not in the lowest or highest bin of a channel, on the linear scale.
 
-    The highest bin is the last unit of ``$PnR``; the lowest is 0 and below, for scatter alone: compensated fluorescence is
-    rightly negative.
+    The highest bin is the last unit of ``$PnR``, where a cytometer piles up what it cannot measure; exported floats may lie
+    far above ``$PnR``, and those are measurements. The lowest bin is 0 and below, for scatter alone: compensated
+    fluorescence is rightly negative.
     """
     inside = np.ones(columns[0].shape, dtype=np.bool_)
     for x, top, is_scatter in zip(columns, ranges, scatter, strict=True):
         if is_scatter:
             inside &= x > 0
-        if np.isfinite(top) and top > 1:
-            inside &= x < top - 1
+        inside &= ~in_top_bin(x, top)
     return inside
+
+
+def in_top_bin(x: FloatArray, top: float) -> BoolArray:
+    """Values in the last unit of a channel's range."""
+    return (x >= top - 1) & (x <= top) if np.isfinite(top) and top > 1 else np.zeros(x.shape, dtype=np.bool_)
 
 
 def all_within(columns: Sequence[FloatArray], low: float | None, high: float | None) -> BoolArray:

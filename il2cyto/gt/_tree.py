@@ -209,8 +209,8 @@ class Tree:
         parent = self.nodes[population.parent].mask
         for key in population.gate.keys if population.gate else ():
             channel = self.events.plan.channels.get(key)
-            if channel is not None and channel.detector != "scatter" and channel.range > 1:
-                at_top = np.count_nonzero(self.events.linear(key)[parent] >= channel.range - 1)
+            if channel is not None and channel.detector != "scatter":
+                at_top = np.count_nonzero(_shapes.in_top_bin(self.events.linear(key)[parent], channel.range))
                 if at_top > 0.01 * node.parent_count:
                     return True
         return False

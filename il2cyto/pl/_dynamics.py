@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import cycle
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -11,52 +11,35 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from il2cyto import tl
 from il2cyto._keys import ROOT, Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
-from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, ArmStyle, add_footer, arm_styles, printable, theme
+from il2cyto.pl._theme import (
+    DOUBLE_COLUMN,
+    MM,
+    PERIOD,
+    SINGLE_COLUMN,
+    ArmStyle,
+    add_footer,
+    arm_styles,
+    printable,
+    theme,
+)
+from il2cyto.pl._timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
     from anndata import AnnData
     from matplotlib.axes import Axes
 
-    FloatArray = npt.NDArray[np.float64]
-
 ERRORS: Final = {"sem": "SEM", "ci": "95 % confidence interval"}
 COLUMNS: Final = 3
-PANEL_HEIGHT: Final = 60 * MM
-#: Points below the axis at which the counts begin, and from row to row; the size of their type.
-N_TOP, N_STEP, N_SIZE = 23.0, 7.5, 5.5
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The visits along the x axis: at their weeks, or one after the other where these are unknown."""
-
-    position: dict[str, float]
-    labels: list[str]
-    title: str
-    periods: FloatArray
-
-    @classmethod
-    def of(cls, adata: AnnData, summary: pl.DataFrame) -> Timeline:
-        """Read visits and treatment periods; without a week of its own for every visit there is no scale for periods."""
-        visits = summary.select(pl.col(Obs.VISIT).cast(pl.String), Obs.WEEK).unique(maintain_order=True)
-        names, weeks = visits[Obs.VISIT].to_list(), visits[Obs.WEEK].to_list()
-        if None in weeks or len(set(weeks)) < len(weeks):
-            labels = [printable(name, limit=10) for name in names]
-            return cls({name: float(i) for i, name in enumerate(names)}, labels, "Visit", np.empty((0, 2)))
-        periods = np.asarray(adata.uns[Uns.IL2CYTO].get(Uns.TREATMENT_WEEKS, []), np.float64).reshape(-1, 2)
-        return cls(dict(zip(names, weeks, strict=True)), [f"{week:g}" for week in weeks], "Week", periods)
-
-    def along(self, frame: pl.DataFrame) -> FloatArray:
-        """Place the visits of a frame on the axis."""
-        return np.array([self.position[visit] for visit in frame[Obs.VISIT].cast(pl.String)])
+#: A panel with its title, and the legend above the panels, without what stands below the axis.
+PANEL_HEIGHT: Final = 47 * MM
+LEGEND_HEIGHT: Final = 7 * MM
 
 
 def dynamics(
@@ -104,48 +87,132 @@ def dynamics(
         msg = f"dynamics: no error {error!r}; allowed are {', '.join(map(repr, ERRORS))}."
         raise ValueError(msg)
     names = list(dict.fromkeys(populations or endpoint_populations(adata, denominator=denominator)))
+    if axes is not None and len(axes) < len(names):
+        msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
+        raise ValueError(msg)
     values = tl.subject_dynamics(adata, populations=names, denominator=denominator)
     summary = tl.summarise_dynamics(adata, populations=names, denominator=denominator)
     timeline, styles = Timeline.of(adata, summary), _styles(adata, summary)
     with theme():
         panels = _new_panels(len(names)) if axes is None else list(axes)
-        if len(panels) < len(names):
-            msg = f"dynamics: {len(panels)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
-            raise ValueError(msg)
-        for ax, name in zip(panels, names, strict=False):
+        for letter, ax, name in zip(cycle(ascii_uppercase), panels, names, strict=False):
             of_population = pl.col(Var.POPULATION) == name
             if individuals:
                 _draw_individuals(ax, values.filter(of_population), timeline, styles)
             _draw_means(ax, summary.filter(of_population), timeline, styles, error)
-            _write_counts(ax, summary.filter(of_population), timeline, styles)
-            _finish(ax, timeline, *_titles(adata, name, denominator))
+            title, unit = _titles(adata, name, denominator)
+            _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
+            timeline.draw(ax)
+            depth = timeline.write_counts(ax, _counts(summary.filter(of_population), styles), styles)
         figure = panels[0].figure.get_figure(root=True)
-        if len(names) > 1:
-            _letter(panels[: len(names)])
-        _add_legend(figure, panels[len(names) :] if axes is None else [], styles, timeline)
+        spare = panels[len(names) :] if axes is None else []
+        _add_legend(figure, spare, styles, timeline)
         simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
-        add_footer(figure, _caption(error, timeline, individuals=individuals), simulated=simulated)
+        caption = _caption(error, timeline, individuals=individuals, arms=len(styles))
+        if axes is None:
+            rows = -(-len(names) // COLUMNS)
+            figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
+        add_footer(figure, caption, simulated=simulated)
     return figure
 
 
 def _new_panels(count: int) -> list[Axes]:
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(DOUBLE_COLUMN * columns / COLUMNS, rows * PANEL_HEIGHT), layout="constrained")
+    width = DOUBLE_COLUMN if columns > 1 else SINGLE_COLUMN
+    figure = Figure(figsize=(width, rows * PANEL_HEIGHT), layout="constrained")
     return list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
+def _styles(adata: AnnData, summary: pl.DataFrame) -> dict[str, ArmStyle]:
+    """Style the arms that occur; an arm keeps its colour when another one is absent."""
+    present = summary[Obs.ARM].cast(pl.String).unique(maintain_order=True).to_list()
+    planned = [str(arm) for arm in adata.uns[Uns.IL2CYTO].get(Uns.ARMS, ())]
+    planned = planned if set(planned) & set(present) else []
+    styles = arm_styles([*planned, *(arm for arm in present if arm not in planned)])
+    return {arm: style for arm, style in styles.items() if arm in present}
+
+
 def _draw_individuals(ax: Axes, values: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle]) -> None:
+    columns = {visit: i for i, visit in enumerate(timeline.position)}
     for arm, style in styles.items():
-        # A visit without a sample is a gap, as a value that is not evaluable; NaN also keeps the subjects apart.
-        wide = values.filter(pl.col(Obs.ARM) == arm).pivot(Obs.VISIT, index=Obs.SUBJECT, values="frequency")
-        visits = [visit for visit in timeline.position if visit in wide.columns]
-        y = np.column_stack([wide.select(visits).fill_null(np.nan).to_numpy(), np.full(wide.height, np.nan)])
-        x = np.tile([*(timeline.position[visit] for visit in visits), np.nan], wide.height)
-        ax.plot(x, y.ravel(), color=style.colour, alpha=0.22, linewidth=0.4, zorder=1.5, label=f"_subjects {arm}")
+        rows = values.filter(pl.col(Obs.ARM) == arm)
+        who = rows[Obs.SUBJECT].rank("dense").to_numpy() - 1
+        # One line for the arm: a last column of NaN parts the subjects, and a visit without a sample stays a gap.
+        y = np.full((rows[Obs.SUBJECT].n_unique(), len(columns) + 1), np.nan)
+        y[who, [columns[visit] for visit in rows[Obs.VISIT].cast(pl.String)]] = rows["frequency"]
+        x = np.tile([*timeline.position.values(), np.nan], len(y))
+        ax.plot(x, y.ravel(), color=style.colour, alpha=0.25, linewidth=0.4, zorder=1.5, label=f"_subjects {arm}")
 
 
-def _draw_means(
-    ax: Axes, summary: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], error: str
-) -> None:
-    low, high = ("mean - sem", "mean + sem") if error == "sem" else ("ci_low", "ci_high")
+def _draw_means(ax: Axes, summary: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], error: str) -> None:
+    for arm, style in styles.items():
+        rows = summary.filter(pl.col(Obs.ARM) == arm)
+        mean = rows["mean"].to_numpy()
+        bars = rows["sem"].to_numpy() if error == "sem" else np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
+        ax.errorbar(
+            timeline.along(rows),
+            mean,
+            yerr=bars,
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.dashes,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            elinewidth=0.8,
+            capsize=1.6,
+            capthick=0.8,
+            zorder=3,
+            label=f"_mean {arm}",
+        )
+
+
+def _counts(summary: pl.DataFrame, styles: dict[str, ArmStyle]) -> dict[str, list[int]]:
+    return {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in styles}
+
+
+def _label_axes(ax: Axes, title: str, unit: str) -> None:
+    ax.set_ylim(bottom=min(0, ax.dataLim.y0))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    # The data stay fractions; only the label is percent.
+    ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}")
+    ax.set_ylabel(unit)
+    ax.set_title(title, loc="left", weight="bold")
+
+
+def _titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str]:
+    """Say what is counted and of what it is a share."""
+    parent = denominator or str(adata.var.at[name, Var.PARENT])
+    return printable(_label(adata, name), limit=34), f"% of {printable(_label(adata, parent), limit=28)}"
+
+
+def _label(adata: AnnData, name: str) -> str:
+    if name == ROOT:
+        return "all events"
+    labelled = Var.LABEL in adata.var and name in adata.var_names
+    return (str(adata.var.at[name, Var.LABEL]) if labelled else "") or name
+
+
+def _add_legend(figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline) -> None:
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dashes, label=printable(arm, limit=30))
+        for arm, s in styles.items()
+        if len(styles) > 1
+    ]
+    if len(timeline.periods):
+        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
+    for ax in spare:
+        ax.set_axis_off()
+    if spare:
+        spare[0].legend(handles=handles, loc="upper left")
+    elif handles:
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def _caption(error: str, timeline: Timeline, *, individuals: bool, arms: int) -> str:
+    parts = [f"Mean and {ERRORS[error]} of the subjects{' of each arm' if arms > 1 else ''}"]
+    if individuals:
+        parts.append("thin lines: single subjects")
+    if len(timeline.periods):
+        parts.append("grey: on treatment")
+    return f"{'; '.join(parts)}. n: subjects with a value."

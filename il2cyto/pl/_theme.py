@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -21,11 +22,16 @@ MM: Final = 1 / 25.4
 SINGLE_COLUMN: Final = 89 * MM
 DOUBLE_COLUMN: Final = 183 * MM
 
+TICK_SIZE: Final = 6.5
+
 INK: Final = "#222222"
 GREY: Final = "#8A8A8A"
 PERIOD: Final = "#E6E6E6"
+#: Height of a line of the footer, in inches.
+LINE: Final = 0.115
 SIMULATED_INK: Final = "#B2182B"
 SIMULATED: Final = "SIMULATED DATA"
+_FOOTER: Final = "_footer"
 
 
 class ArmStyle(NamedTuple):
@@ -33,7 +39,7 @@ class ArmStyle(NamedTuple):
 
     colour: str
     marker: str
-    dashes: str
+    dashes: Literal["-", "--", "-.", ":"]
 
 
 # Okabe and Ito's palette behind a grey-blue for the control, which recedes beside vermilion.
@@ -46,14 +52,14 @@ _ARMS: Final = (
     ArmStyle("#0072B2", "P", "--"),
 )
 
-_RC: Final[dict[str, Any]] = {
+_RC: Final[dict[Any, Any]] = {
     # The font that matplotlib brings along: the same picture on every machine.
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
     "legend.fontsize": 7,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
@@ -65,7 +71,7 @@ _RC: Final[dict[str, Any]] = {
     "xtick.minor.size": 1.4,
     "ytick.minor.size": 1.4,
     "lines.linewidth": 1.2,
-    "lines.markersize": 3.4,
+    "lines.markersize": 3.0,
     "patch.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -116,11 +122,11 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
 
 
 def printable(text: str, *, limit: int = 60) -> str:
-    """Make a name fit for paper: one line, at most `limit` characters, and a box for what the font cannot draw.
+    r"""Make a name fit for paper: one line, at most `limit` characters, and a box for what the font cannot draw.
 
     Examples
     --------
-    >>> printable("CD4\\n+ T cells", limit=8)
+    >>> printable("CD4\n+ T cells", limit=8)
     'CD4 + T…'
     """
     line = " ".join(str(text).split())
@@ -137,19 +143,22 @@ def _glyphs() -> frozenset[int]:
 def add_footer(fig: Figure, caption: str = "", *, simulated: bool) -> None:
     """Write the caption, and the words SIMULATED DATA where they apply, below everything else in the figure.
 
-    Space is taken from the layout for it, if the figure has a constrained one.
+    Takes the space from the layout, if the figure has a constrained one. A second footer replaces the first.
     """
-    lines = [line for line in caption.split("\n") if line]
-    height = 0.115 * max(len(lines), int(simulated)) + 0.03
-    bottom = height / fig.get_figheight()
+    for text in [text for text in fig.texts if text.get_label() == _FOOTER]:
+        text.remove()
+    # Six-point type: a character is 3.3 points wide on average; the right end of the line may be taken.
+    characters = 72 * fig.get_figwidth() / 3.3 - 4 - (len(SIMULATED) + 6) * simulated
+    lines = textwrap.wrap(caption, int(characters))
+    bottom = (LINE * max(len(lines), int(simulated)) + MM) / fig.get_figheight()
     layout = fig.get_layout_engine()
     if isinstance(layout, ConstrainedLayoutEngine):
-        layout.set(rect=(0, bottom, 1, 1 - bottom))  # type: ignore[arg-type]
-    # Positions are in figure fractions; 2 mm keep the text off the edge of the page.
+        layout.set(rect=(0, bottom, 1, 1 - bottom))
     edge = 2 * MM / fig.get_figwidth()
-    fig.text(edge, bottom, "\n".join(lines), size=6, color=INK, va="top", ha="left", linespacing=1.25)
+    look: dict[str, Any] = {"va": "top", "label": _FOOTER}
+    fig.text(edge, bottom, "\n".join(lines), size=6, color=INK, ha="left", linespacing=1.25, **look)
     if simulated:
-        fig.text(1 - edge, bottom, SIMULATED, size=6.5, weight="bold", color=SIMULATED_INK, va="top", ha="right")
+        fig.text(1 - edge, bottom, SIMULATED, size=6.5, weight="bold", color=SIMULATED_INK, ha="right", **look)
 
 
 def save_figure(fig: Figure, path: str | Path) -> Path:

@@ -60,7 +60,9 @@ def test_a_nan_reaches_only_the_columns_that_need_it():
 
 @pytest.mark.parametrize("bad", [[[1.0, 2.0], [0.5, 1.0]], [[1.0, np.nan], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]])
 def test_a_matrix_without_an_inverse_is_refused(bad):
-    with pytest.raises(GatingError, match=r"^compensate: the 2 x 2 spillover matrix has no inverse \(seen at column [12]\); "):
+    with pytest.raises(
+        GatingError, match=r"^compensate: the 2 x 2 spillover matrix has no inverse \(seen at column [12]\); "
+    ):
         compensate(np.ones((3, 2)), bad)
 
 

@@ -24,7 +24,15 @@ LOGICLES = [
     (4194304.0, 1.0, 6.0, 0.5),
     (1e7, 0.5, 7.0, 0.0),
 ]
-SPECS = [Logicle(), Logicle(t=1e4, w=0.0), Logicle(w=1.0, a=1.0), Linear(a=100.0), Asinh(cofactor=5), Log(), NoTransform()]
+SPECS = [
+    Logicle(),
+    Logicle(t=1e4, w=0.0),
+    Logicle(w=1.0, a=1.0),
+    Linear(a=100.0),
+    Asinh(cofactor=5),
+    Log(),
+    NoTransform(),
+]
 
 
 @pytest.mark.parametrize(("t", "w", "m", "a"), LOGICLES)

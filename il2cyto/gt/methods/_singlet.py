@@ -43,6 +43,12 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     leverage = 1/n + (area - centre)**2 / sxx; width is z((1 + level) / 2) times the MAD of the residuals. Spreads are the
     standard errors of the line and of the MAD. NaN for fewer than 20 events, equal areas, a slope <= 0, or residuals of which
     more than half are 0.
+
+    Notes
+    -----
+    Huber's estimate bounds what a distance from the line can do, not what an extreme area can, and a doublet has both. In a
+    simulation of doublets with 1.9 times the area and no more height, the slope falls by 4 % for 5 % doublets, by 7 % for 8 %
+    and by more than half for 15 %.
     """
     x, y = finite(values).T
     if x.size < MIN_EVENTS:
@@ -81,20 +87,21 @@ class _Line(NamedTuple):
 def _huber(x: FloatArray, y: FloatArray) -> _Line:
     """Fit a line to centred x, starting from least squares."""
     weights = np.ones(x.size)
-    residuals, line = y, _Line(0.0, 0.0, 0.0)
+    line = _Line(0.0, 0.0, 0.0)
+    rounding = 1e-12 * float(np.abs(y).max())
     for _ in range(MAX_STEPS):
         total, wx = weights.sum(), weights * x
         mean_x, mean_y = wx.sum() / total, (weights @ y) / total
         slope = float((wx @ y - total * mean_x * mean_y) / (wx @ x - total * mean_x**2))
         height = float(mean_y - slope * mean_x)
-        residuals = y - (height + slope * x)
-        scale = MAD_SCALE * float(np.median(np.abs(residuals)))
+        distance = np.abs(y - (height + slope * x))
+        scale = MAD_SCALE * float(np.median(distance))
         moved = abs(height - line.height) + abs(slope - line.slope) * float(np.abs(x).max())
         line = _Line(height, slope, scale)
-        if moved <= TOLERANCE * scale:
+        if moved <= TOLERANCE * scale or scale <= rounding:
             break
-        weights = np.minimum(1.0, HUBER * scale / np.maximum(np.abs(residuals), 1e-300))
-    return line
+        weights = np.minimum(1.0, HUBER * scale / np.maximum(distance, rounding))
+    return line if line.scale > rounding else line._replace(scale=0.0)
 
 
 def _cut(value: float, error: float) -> Cut:

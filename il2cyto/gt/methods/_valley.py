@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
+
 def propose(values: FloatArray, gate: ValleyGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
     """Cut at the valley between the populations of one channel.
 

@@ -42,9 +42,10 @@ def test_the_bright_cut_by_nk_cells_is_stable(lyoplate, replicate, upper_half, p
     cd56, cd16 = lyoplate[replicate].of("CD56")[nk], lyoplate[replicate].of("CD16")[nk]
     for members, expected in ((cd16 >= np.median(cd16), upper_half), (cd16 >= valleys[1], positive)):
         cut = fit(cd56[members], k=2.5).cuts["cut"]
+        spread = np.mean([fit(cd56[members], k=2.5, seed=seed).cuts["cut"].spread for seed in range(20)])
         assert cut.value == pytest.approx(expected, abs=1)
         assert cut.q95 - cut.q05 < 0.055 * 4096 / 4
-        assert 8 < cut.spread < 20
+        assert 10 < spread < 17  # resampling the cells themselves gives 11.0 to 14.6
         assert cut.missing == 0
     bright = np.mean((cd56 >= upper_half) & (cd16 < valleys[1]))
     assert 0.03 < bright < 0.07
@@ -77,7 +78,7 @@ def test_far_outliers_do_not_matter():
         (None, "too few reference events: 0, at least 100 are needed"),
         (np.append(np.arange(99.0), [np.nan] * 9), "too few reference events: 99, at least 100 are needed"),
         (np.append(np.zeros(80), np.ones(70)), "more than half of the reference events have the same value: MAD is 0"),
-        (np.arange(4000.0), "cut 6447 is outside the bounds -100 to 5000"),
+        (np.arange(4000.0), "cut 6447.3 is outside the bounds -100 to 5000"),
     ],
 )
 def test_a_reference_that_places_no_cut_says_why(reference, reason):

@@ -1,0 +1,105 @@
+"""Where the ticks of a cytometry axis stand, and how far it reaches: the same for every sample of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from il2cyto.pp import transform
+from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axis import Axis
+
+    FloatArray = npt.NDArray[np.float64]
+    Spec = Logicle | Linear | Asinh | Log | NoTransform
+
+_SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+#: Labels nearer than this share of the axis would run into each other.
+_APART: Final = 0.055
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis in transformed coordinates: its limits, and ticks in the units of the cytometer."""
+
+    low: float
+    high: float
+    major: FloatArray
+    labels: tuple[str, ...]
+    minor: FloatArray
+
+    @classmethod
+    def of(cls, spec: Spec, values: FloatArray) -> Scale:
+        """Lay out an axis for a transform; only where that has no top, the transformed values decide the limits.
+
+        Biexponential scales are labelled -10³, 0, 10³, 10⁴, 10⁵, linear ones in thousands (K), untransformed values
+        by themselves.
+        """
+        match spec:
+            case Logicle(t=float(top)):
+                low = float(transform([-1500.0], spec)[0])
+                return cls._decades(spec, max(low, -0.15), 1.03, top)
+            case Log(t=float(top), m=m):
+                return cls._decades(spec, float(transform([top / 10**m], spec)[0]) - 0.02, 1.03, top)
+            case Asinh():
+                low, high = _span(values)
+                return cls._decades(spec, low, high, float(np.sinh(high) * spec.cofactor))
+            case Linear(t=float(top)):
+                step = _round_step(top)
+                ticks = np.arange(0, top + step / 2, step)
+                labels = tuple(f"{tick / 1000:g}K" if step >= 1000 else f"{tick:g}" for tick in ticks)
+                low, high = transform([0.0, top], spec) + np.array([-0.02, 0.03])
+                return cls(float(low), float(high), transform(ticks, spec), labels, np.empty(0))
+            case _:
+                low, high = _span(values)
+                ticks = np.arange(np.ceil(low / (s := _round_step(high - low))), np.floor(high / s) + 1) * s
+                return cls(low, high, ticks, tuple(f"{tick:g}" for tick in ticks), np.empty(0))
+
+    @classmethod
+    def _decades(cls, spec: Spec, low: float, high: float, top: float) -> Scale:
+        """Put ticks at the powers of ten on both sides of zero, minor ones at their multiples."""
+        decades = 10.0 ** np.arange(0 if isinstance(spec, Log) else 1, np.ceil(np.log10(max(top, 100.0))) + 1)
+        minor = np.outer(decades, np.arange(2, 10)).ravel()
+        signed = isinstance(spec, Log)
+        candidates = decades if signed else np.concatenate([[0.0], decades[::-1], -decades])
+        minor = transform(minor if signed else np.concatenate([minor, -minor]), spec)
+        shown: list[float] = []
+        names: list[str] = []
+        # Zero first, then the largest decades: what is crowded out near zero are the small ones.
+        for value, at in zip(candidates, transform(candidates, spec), strict=True):
+            if low <= at <= high and all(abs(at - other) >= _APART * (high - low) for other in shown):
+                shown.append(float(at))
+                names.append(_power(value))
+        return cls(low, high, np.array(shown), tuple(names), minor[(minor >= low) & (minor <= high)])
+
+    def draw(self, axis: Axis) -> None:
+        """Put limits and ticks on an axis."""
+        axis.set_view_interval(self.low, self.high, ignore=True)
+        axis.set_ticks(self.major.tolist(), list(self.labels))
+        axis.set_ticks(self.minor.tolist(), minor=True)
+
+
+def _power(value: float) -> str:
+    if value == 0:
+        return "0"
+    exponent = str(round(np.log10(abs(value)))).translate(_SUPERSCRIPT)
+    return f"{'−' if value < 0 else ''}10{exponent}"
+
+
+def _span(values: FloatArray) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = np.quantile(finite, [0.0005, 0.9995])
+    margin = 0.05 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _round_step(span: float) -> float:
+    """Choose a step of 1, 2 or 5 times a power of ten that makes four to nine ticks."""
+    power = 10.0 ** np.floor(np.log10(span / 4))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= span / 4))
