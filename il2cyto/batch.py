@@ -208,13 +208,19 @@ def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, dict[str, float]]]:
-    """Sample -> population -> coordinate -> final cut, for cuts that moved and on which other fitted gates depend."""
-    upstream = _upstream_of_fitted(template)
+    """Sample -> population -> coordinate -> final cut, for final cuts other than those under which the file was proposed.
+
+    That is: moved by more than twice the spread, or given to a file that had none of its own. Only gates on which other
+    fitted gates stand matter.
+    """
+    last_resorts = {p.name: template.adapt_of(p.name).fixed for p in template.populations}
+    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)) & pl.col("final").is_finite())
     moved: dict[str, dict[str, dict[str, float]]] = {}
-    far = (pl.col("final") - pl.col("own")).abs() > pl.max_horizontal(2 * pl.col("spread"), pl.col("delta"))
-    rows = cuts.filter(pl.col("population").is_in(upstream) & pl.col("own").is_finite() & pl.col("final").is_finite() & far)
-    for sample, population, coordinate, final in rows.select("sample", "population", "coordinate", "final").iter_rows():
-        moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
+    columns = ("sample", "population", "coordinate", "own", "spread", "delta", "final")
+    for sample, population, coordinate, own, spread, delta, final in rows.select(columns).iter_rows():
+        used = own if np.isfinite(own) else last_resorts[population]
+        if used is None or abs(final - used) > max(2 * spread, delta):
+            moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
     return moved
 
 

@@ -86,8 +86,12 @@ class _OwnCuts:
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         proposal = _fit(values, gate, tree, rng)
         self._record(population, gate, proposal, values, span=_span(gate, tree))
-        cuts = {name: cut.value for name, cut in proposal.cuts.items()} if proposal.found else None
-        return Decision(cuts, flags=proposal.flags)
+        if proposal.found:
+            return Decision({name: cut.value for name, cut in proposal.cuts.items()}, flags=proposal.flags)
+        # Without a cut of its own the file goes on with the template's last resort, if there is one: what lies below can
+        # still be proposed, and is proposed again if the group's cut turns out to be another.
+        fixed = tree.template.adapt_of(population.name).fixed
+        return Decision(None if fixed is None else {"cut": fixed}, flags=proposal.flags)
 
     def _record(self, population: Population, gate: Gate, proposal: Proposal, values: FloatArray, *, span: float) -> None:
         for coordinate, c in proposal.cuts.items():

@@ -100,7 +100,8 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     Notes
     -----
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
-    `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Shapes with several coordinates (singlets) keep their own
+    `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
+    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several coordinates (singlets) keep their own
     fit where they have one, and otherwise take the group's median of each coordinate.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
@@ -232,6 +233,8 @@ def _final(
             return own, float(column.spread[i]), Flag.NONE
         if adapt.fixed is not None:
             return adapt.fixed, 0.0, Flag.FIXED if adapt.level != "fixed" else Flag.NONE
+        if usable:  # a locked gate without peers to be locked to: the own cut, and a warning
+            return own, float(column.spread[i]), Flag.SMALL_GROUP
         return float("nan"), float("nan"), Flag.NONE
     flags = Flag.SMALL_GROUP if level != _CLIMB[adapt.level][0] else Flag.NONE
     if bool(consensus.outlier[i]):

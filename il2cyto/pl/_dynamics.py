@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import cycle
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final, Literal
@@ -183,7 +184,9 @@ def _label_axes(ax: Axes, title: str, unit: str) -> None:
 def _titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str]:
     """Say what is counted and of what it is a share."""
     parent = denominator or str(adata.var.at[name, Var.PARENT])
-    return printable(_label(adata, name), limit=34), f"% of {printable(_label(adata, parent), limit=28)}"
+    # What a panel of a third of the page has room for.
+    title = textwrap.fill(printable(_label(adata, name), limit=54), 28)
+    return title, f"% of {printable(_label(adata, parent), limit=24)}"
 
 
 def _label(adata: AnnData, name: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 #: Labels nearer than this share of the axis would run into each other.
-_APART: Final = 0.055
+_APART: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Scale:
         """
         match spec:
             case Logicle(t=float(top)):
-                low = float(transform([-1500.0], spec)[0])
-                return cls._decades(spec, max(low, -0.15), 1.03, top)
+                # Down to -1000 where the scale has room for it; what lies lower is drawn at the edge.
+                low = float(np.clip(transform([-1000.0], spec)[0] - 0.03, -0.26, 0.0))
+                return cls._decades(spec, low, 1.03, top)
             case Log(t=float(top), m=m):
                 return cls._decades(spec, float(transform([top / 10**m], spec)[0]) - 0.02, 1.03, top)
             case Asinh():
@@ -51,12 +52,12 @@ class Scale:
             case Linear(t=float(top)):
                 step = _round_step(top)
                 ticks = np.arange(0, top + step / 2, step)
-                labels = tuple(f"{tick / 1000:g}K" if step >= 1000 else f"{tick:g}" for tick in ticks)
+                labels = tuple(f"{tick / 1000:g}K" if tick >= 1000 else f"{tick:g}" for tick in ticks)
                 low, high = transform([0.0, top], spec) + np.array([-0.02, 0.03])
                 return cls(float(low), float(high), transform(ticks, spec), labels, np.empty(0))
             case _:
                 low, high = _span(values)
-                ticks = np.arange(np.ceil(low / (s := _round_step(high - low))), np.floor(high / s) + 1) * s
+                ticks = np.arange(np.ceil(low / (s := _round_step(high - low))), np.floor(high / s) + 1) * s + 0.0
                 return cls(low, high, ticks, tuple(f"{tick:g}" for tick in ticks), np.empty(0))
 
     @classmethod
@@ -64,9 +65,9 @@ class Scale:
         """Put ticks at the powers of ten on both sides of zero, minor ones at their multiples."""
         decades = 10.0 ** np.arange(0 if isinstance(spec, Log) else 1, np.ceil(np.log10(max(top, 100.0))) + 1)
         minor = np.outer(decades, np.arange(2, 10)).ravel()
-        signed = isinstance(spec, Log)
-        candidates = decades if signed else np.concatenate([[0.0], decades[::-1], -decades])
-        minor = transform(minor if signed else np.concatenate([minor, -minor]), spec)
+        positive = isinstance(spec, Log)
+        candidates = decades[::-1] if positive else np.concatenate([[0.0], decades[::-1], -decades[::-1]])
+        minor = transform(minor if positive else np.concatenate([minor, -minor]), spec)
         shown: list[float] = []
         names: list[str] = []
         # Zero first, then the largest decades: what is crowded out near zero are the small ones.

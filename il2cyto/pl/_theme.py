@@ -130,6 +130,8 @@ def printable(text: str, *, limit: int = 60) -> str:
     'CD4 + T…'
     """
     line = " ".join(str(text).split())
+    # Matplotlib leaves what begins with an underscore out of its legends, with a warning.
+    line = f"\u200a{line}" if line.startswith("_") else line
     drawn = "".join(character if ord(character) in _glyphs() else "\ufffd" for character in line)
     return drawn if len(drawn) <= limit else drawn[: limit - 1].rstrip() + "…"
 
@@ -147,8 +149,8 @@ def add_footer(fig: Figure, caption: str = "", *, simulated: bool) -> None:
     """
     for text in [text for text in fig.texts if text.get_label() == _FOOTER]:
         text.remove()
-    # Six-point type: a character is 3.3 points wide on average; the right end of the line may be taken.
-    characters = 72 * fig.get_figwidth() / 3.3 - 4 - (len(SIMULATED) + 6) * simulated
+    # Six-point type: a character is 3.5 points wide on average; the right end of the line may be taken.
+    characters = 72 * fig.get_figwidth() / 3.5 - 4 - (len(SIMULATED) + 6) * simulated
     lines = textwrap.wrap(caption, int(characters))
     bottom = (LINE * max(len(lines), int(simulated)) + MM) / fig.get_figheight()
     layout = fig.get_layout_engine()

@@ -105,7 +105,7 @@ class Timeline:
         """Say whether the texts have to stand upright to fit beside each other, and which fit even then."""
         low, high = ax.get_xlim()
         # Before the layout runs the axes are a little narrower than after it: the estimate errs on the safe side.
-        points = 72 * ax.get_position().width * ax.figure.get_figwidth() / (high - low)
+        points = 72 * ax.get_position().width * ax.figure.get_figure(root=True).get_figwidth() / (high - low)
         x = points * np.array(list(self.position.values()))
         width = EM * size * np.array([len(text) for text in texts])
         if (np.diff(x) >= (width[1:] + width[:-1]) / 2 + 0.5).all():

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from il2cyto.errors import GatingError
+from il2cyto.gt import Flag, reconcile
+from il2cyto.gt._propose import PROPOSAL_SCHEMA
+from il2cyto.template import GatingTemplate
+
+
+def template(**adapt):
+    gate = {"method": "valley", "channel": "CD3", "keep": "above", "bounds": [0.2, 0.8], "one_peak": "fail"}
+    return GatingTemplate.model_validate(
+        {
+            "schema": "il2cyto/gating-template/1",
+            "name": "one",
+            "version": "1",
+            "requires": ["CD3"],
+            "populations": [{"name": "T", "parent": "root", "gate": gate, "adapt": adapt}],
+        }
+    )
+
+
+def proposals(cuts, *, spread=0.01, n=1000):
+    rows = [
+        (f"s{i:02}", "T", "cut", "valley", t, spread, t - 0.01, t + 0.01, 0.0, 0.5, n, 1.0, 0, "")
+        for i, t in enumerate(cuts)
+    ]
+    return pl.DataFrame(rows, schema=PROPOSAL_SCHEMA, orient="row")
+
+
+def groups(batches, subjects=None):
+    subjects = subjects or [f"p{i}" for i in range(len(batches))]
+    return pl.DataFrame({"sample": [f"s{i:02}" for i in range(len(batches))], "batch": batches, "subject": subjects})
+
+
+def flags(row):
+    return Flag(row["flags"])
+
+
+def test_at_level_sample_a_cut_shrinks_towards_its_group_as_the_formula_says():
+    cuts = np.array([0.44, 0.48, 0.50, 0.52, 0.56])
+    table = reconcile(proposals(cuts, spread=0.02), groups(["b"] * 5), template(level="sample"))
+    mad = 1.4826 * 0.02
+    weight = (mad**2 - 0.02**2) / mad**2
+    np.testing.assert_allclose(table["final"], 0.5 + weight * (cuts - 0.5))
+    np.testing.assert_allclose(table["final_spread"], np.sqrt(weight) * 0.02)
+    assert flags(table.row(0, named=True)) == Flag.SHRUNK
+    assert flags(table.row(2, named=True)) == Flag.NONE
+
+
+def test_a_locked_level_gives_every_member_the_same_cut():
+    table = reconcile(proposals([0.4, 0.42, 0.44, 0.6, 0.62, 0.64]), groups(["a"] * 3 + ["b"] * 3), template(level="batch"))
+    np.testing.assert_allclose(table["final"], [0.42] * 3 + [0.62] * 3)
+    assert all(flag & Flag.LOCKED for flag in map(Flag, table["flags"]))
+
+
+def test_an_outlier_takes_the_cut_of_its_group_and_does_not_move_it():
+    table = reconcile(proposals([0.5, 0.5, 0.51, 0.49, 0.75]), groups(["b"] * 5), template(level="sample"))
+    assert table["final"][4] == pytest.approx(0.5)
+    assert flags(table.row(4, named=True)) & Flag.OUTLIER_CUT
+    assert not flags(table.row(0, named=True)) & Flag.OUTLIER_CUT
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.9])
+def test_a_file_without_a_usable_cut_takes_the_consensus(bad):
+    table = reconcile(proposals([0.5, 0.5, 0.52, bad]), groups(["b"] * 4), template(level="sample"))
+    assert table["final"][3] == pytest.approx(0.5)
+    assert flags(table.row(3, named=True)) & Flag.CONSENSUS
+
+
+def test_a_file_with_too_few_events_takes_the_consensus_and_has_no_say():
+    table = proposals([0.5, 0.5, 0.52, 0.7]).with_columns(n=pl.when(pl.col("sample") == "s03").then(60).otherwise(1000).cast(pl.Int64))
+    final = reconcile(table, groups(["b"] * 4), template(level="batch"))
+    assert final["final"].to_list() == [0.5] * 4
+    assert final["group_size"].to_list() == [3] * 4
+
+
+def test_a_small_batch_climbs_to_the_study_and_says_so():
+    table = reconcile(proposals([0.5, 0.5, 0.52, 0.6]), groups(["a", "a", "a", "b"]), template(level="batch"))
+    assert table["level"].to_list() == ["batch"] * 3 + ["study"]
+    assert flags(table.row(3, named=True)) & Flag.SMALL_GROUP
+    assert table["final"][3] == pytest.approx(0.5)
+
+
+def test_a_patients_visits_share_a_cut_only_if_run_together_and_close():
+    subjects, batches = ["p", "p", "q", "q", "r"], ["a", "a", "a", "b", "a"]
+    table = reconcile(proposals([0.40, 0.41, 0.5, 0.5, 0.5]), groups(batches, subjects), template(level="subject"))
+    assert table["level"].to_list() == ["subject", "subject", "batch", "study", "batch"]
+    assert table["final"][0] == table["final"][1] == pytest.approx(0.405)
+    far = reconcile(proposals([0.40, 0.60, 0.5, 0.5, 0.5]), groups(batches, subjects), template(level="subject"))
+    assert far["level"][0] == "batch"
+
+
+def test_without_any_group_the_order_is_own_cut_then_number_then_nothing():
+    alone = groups(["b"])
+    assert reconcile(proposals([0.44]), alone, template(level="sample"))["final"].to_list() == [0.44]
+    fixed = reconcile(proposals([0.44]), alone, template(level="batch", fixed=0.5))
+    assert (fixed["final"][0], Flag(fixed["flags"][0])) == (0.5, Flag.FIXED)
+    locked = reconcile(proposals([0.44]), alone, template(level="batch"))
+    assert (locked["final"][0], Flag(locked["flags"][0])) == (0.44, Flag.SMALL_GROUP)
+    assert np.isnan(reconcile(proposals([np.nan]), alone, template(level="sample"))["final"][0])
+
+
+def test_a_cut_that_resampling_moves_by_a_quarter_decade_is_called_unstable():
+    table = proposals([0.5, 0.5, 0.5, 0.5]).with_columns(q95=pl.when(pl.col("sample") == "s01").then(0.57).otherwise(0.51))
+    final = reconcile(table, groups(["b"] * 4), template(level="sample"))
+    assert [bool(flag & Flag.UNSTABLE) for flag in map(Flag, final["flags"])] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("column", ["arm", "visit", "response", "week"])
+def test_arm_visit_and_response_cannot_reach_it(column):
+    with pytest.raises(GatingError) as error:
+        reconcile(proposals([0.5]), groups(["b"]).with_columns(pl.lit("x").alias(column)), template())
+    assert str(error.value) == f"reconcile: groups has the columns {column}; allowed are sample, batch, subject alone"
+
+
+def test_order_of_rows_and_names_of_subjects_change_nothing():
+    rng = np.random.default_rng(0)
+    table, group = proposals(rng.normal(0.5, 0.05, 24)), groups(list("aaabbbcc") * 3, [f"p{i % 8}" for i in range(24)])
+    for level in ("sample", "subject", "batch", "study"):
+        base = reconcile(table, group, template(level=level))
+        shuffled = reconcile(table.sample(fraction=1, shuffle=True, seed=1), group.sample(fraction=1, shuffle=True, seed=2), template(level=level))
+        assert shuffled.equals(base, null_equal=True)
+        renamed = group.with_columns(subject="x" + pl.col("subject"))
+        assert reconcile(table, renamed, template(level=level))["final"].to_list() == base["final"].to_list()
