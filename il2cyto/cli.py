@@ -15,6 +15,8 @@ from il2cyto.errors import Il2cytoError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import polars as pl
+
     from il2cyto.batch import Progress
     from il2cyto.pipeline import Output
 
@@ -37,12 +39,16 @@ WorkersOption = Annotated[int | None, typer.Option("--workers", "-j", min=1, hel
 
 
 def main() -> None:
-    """Run the command line; a problem of the study or a template is one message and exit code 2."""
+    """Run the command line; a problem of the study, a template or the output folder is one message and exit code 2."""
     try:
         app()
     except Il2cytoError as error:
-        print(f"il2cyto: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(USAGE)
+        typer.echo(f"il2cyto: {error}", err=True)
+    except OSError as error:
+        typer.echo(f"il2cyto: {Path(str(error.filename or '')).name}: {error.strerror}", err=True)
+    else:
+        return
+    sys.exit(USAGE)
 
 
 def _version(value: bool) -> None:
@@ -220,9 +226,13 @@ def _progress() -> Iterator[Progress]:
         yield report
 
 
-def _print_problems(problems: object) -> None:
-    for row in problems.iter_rows(named=True):  # type: ignore[attr-defined]
-        typer.echo(f"{row['severity']:<8} {row['code']:<22} {row['message']} {row['remedy']}".rstrip())
+def _print_problems(problems: pl.DataFrame) -> None:
+    """A line for each kind of finding, with the files that have it."""
+    kinds = problems.group_by("severity", "code", "message", "remedy", maintain_order=True).agg("file")
+    for severity, code, message, remedy, files in kinds.iter_rows():
+        named = [file for file in files if file]
+        where = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        typer.echo(f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}")
 
 
 def _close(output: Output) -> None:
@@ -232,13 +242,13 @@ def _close(output: Output) -> None:
 
     from il2cyto.pipeline import summary
 
-    table = Table("population", "parent", "evaluated", "median %", "range %", "flagged", box=None)
+    table = Table("population", "parent", "evaluated", "median %", "range %", "with warnings", box=None)
     for row in summary(output).iter_rows(named=True):
         found = row["evaluated"] > 0
         middle = f"{row['median']:.1%}".rstrip("%") if found else "-"
         spread = f"{row['lowest'] * 100:.1f}-{row['highest'] * 100:.1f}" if found else "-"
         evaluated = f"{row['evaluated']}/{row['samples']}"
-        table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["flagged"]))
+        table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["warned"]))
     console = Console(stderr=True)
     console.print(table)
     for failure in output.failures:

@@ -119,27 +119,33 @@ def run(
     from il2cyto.pl import dynamics, save_figure
 
     output = gate(study, out, events=events, workers=workers, progress=progress)
-    files = list(output.files)
+    files, figures = list(output.files), output.folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
     for panel, adata in output.cohorts.items():
         if not adata.n_obs or not (adata.var["role"] == "endpoint").any():
             continue
         suffix = "" if len(output.cohorts) == 1 else f"-{panel}"
         files.append(write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv"))
         figure = dynamics(adata)
-        for kind in ("svg", "pdf", "png"):
-            files.append(save_figure(figure, output.folder / "figures" / f"dynamics{suffix}.{kind}"))
-            if progress is not None:
-                progress("draw", len(files), len(files))
+        files += [save_figure(figure, figures / f"dynamics{suffix}.{kind}") for kind in ("svg", "pdf", "png")]
     return Output(output.folder, output.cohorts, output.failures, tuple(files))
 
 
 def summary(output: Output) -> pl.DataFrame:
-    """One row per endpoint population: samples evaluated, median, lowest and highest fraction of the parent, flagged samples."""
-    rows = pl.concat([get.frequencies(a) for a in output.cohorts.values()], how="vertical_relaxed")
-    endpoints = [name for a in output.cohorts.values() for name in a.var_names[a.var["role"] == "endpoint"]]
+    """One row per endpoint population: samples evaluated, median, lowest and highest fraction of the parent.
+
+    `warned` counts the samples in which a flag of severity warn or fail stands on it; notices do not count.
+    """
+    frames = [_summary(adata) for adata in output.cohorts.values()]
+    return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame()
+
+
+def _summary(adata: AnnData) -> pl.DataFrame:
+    rows = get.frequencies(adata, populations=list(adata.var_names[adata.var["role"] == "endpoint"]))
+    serious = get.flags(adata).filter(pl.col("severity") != "info").select("sample", "population").unique()
     fraction = pl.col("frequency").fill_nan(None)
     return (
-        rows.filter(pl.col("population").is_in(endpoints))
+        rows.join(serious.with_columns(warned=True), on=["sample", "population"], how="left")
         .group_by("panel", "population", "parent", maintain_order=True)
         .agg(
             samples=pl.len(),
@@ -147,7 +153,7 @@ def summary(output: Output) -> pl.DataFrame:
             median=fraction.median(),
             lowest=fraction.min(),
             highest=fraction.max(),
-            flagged=(pl.col("flags") != "").sum(),
+            warned=pl.col("warned").fill_null(value=False).sum(),
         )
     )
 

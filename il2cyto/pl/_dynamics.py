@@ -75,7 +75,7 @@ def dynamics(
 
     Returns
     -------
-    The figure, 183 mm wide if it is a new one; `save_figure` writes it.
+    The figure; a new one is 183 mm wide, 89 mm with one population. `save_figure` writes it.
 
     Raises
     ------

@@ -161,7 +161,7 @@ def histogram(
 def _draw_events(ax: Axes, x: FloatArray, y: FloatArray, across: Scale, up: Scale) -> None:
     where = _bin(y, up) * BINS + _bin(x, across)
     counts = np.bincount(where, minlength=BINS * BINS).reshape(BINS, BINS)
-    blurred = gaussian_filter(counts.astype(np.float64), 1.0)
+    blurred = gaussian_filter(counts.astype(np.float64), 1.0, mode="constant")
     sparse = blurred < SPARSE
     ax.imshow(
         np.ma.masked_where(sparse, np.log1p(blurred)),

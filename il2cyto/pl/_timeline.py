@@ -68,7 +68,8 @@ class Timeline:
     def write_counts(self, ax: Axes, counts: Mapping[str, Sequence[int]], styles: Mapping[str, ArmStyle]) -> float:
         """Write how many subjects stand behind each visit of each arm, below the axis that `draw` has made.
 
-        Returns how far down this reaches, in points.
+        A visit whose tick has no room for its label has none for its count either. Returns how far down the rows reach,
+        in points.
         """
         upright, labelled = self._fit(ax, self.labels, TICK_SIZE)
         below = ABOVE_COUNTS + (EM * TICK_SIZE * max(map(len, self.labels)) if upright else TICK_SIZE)

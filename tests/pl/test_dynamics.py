@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
-    from matplotlib.axes import Axes
-    from matplotlib.container import ErrorbarContainer
-    from matplotlib.lines import Line2D
 
 ENDPOINTS = ["CD4", "CD8", "Treg", "NK", "CD56bright"]
 
@@ -26,19 +23,20 @@ def cohort() -> AnnData:
     return make_cohort(5)
 
 
-def panels(figure: Figure) -> list[Axes]:
+def panels(figure: Figure) -> list[Any]:
+    """The axes that are drawn; Any, since artists are found by what they turn out to be."""
     return [ax for ax in figure.axes if ax.axison]
 
 
-def means(ax: Axes) -> dict[str, ErrorbarContainer]:
+def means(ax: Any) -> dict[str, Any]:
     return {container.get_label().removeprefix("_mean "): container for container in ax.containers}
 
 
-def subjects(ax: Axes, arm: str) -> Line2D:
+def subjects(ax: Any, arm: str) -> Any:
     return next(line for line in ax.lines if line.get_label() == f"_subjects {arm}")
 
 
-def counts(ax: Axes) -> list[list[str]]:
+def counts(ax: Any) -> list[list[str]]:
     """The rows below the axis, by height, each from left to right."""
     rows: dict[float, list[tuple[float, str]]] = {}
     for text in ax.texts:

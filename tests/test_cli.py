@@ -1,0 +1,115 @@
+"""The command line in real processes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+import polars as pl
+import pytest
+
+from il2cyto import datasets
+from il2cyto.io import open_fcs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def il2cyto(*words, cwd=None):
+    command = [sys.executable, "-m", "il2cyto.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    """A batch as a lab has it, without arms or clinical tables: four files of the simulated trial and a sheet."""
+    source = datasets.sample_data_path()
+    files = sorted((source / "fcs").glob("*.fcs"))[:4]
+    for file in files:
+        shutil.copy(file, tmp_path / file.name)
+    rows = "\n".join(f"{file.name},{file.stem.split('_')[0]},{file.stem.split('_')[1]}" for file in files)
+    (tmp_path / "samples.csv").write_text(f"file,subject,visit\n{rows}\n")
+    (tmp_path / "study.yaml").write_text("study: batch 7\nsamples: samples.csv\npanels: {tnk: {template: tnk}}\n")
+    return tmp_path
+
+
+def test_gate_writes_results_tables_and_events_of_a_bare_batch(batch):
+    done = il2cyto("gate", batch / "study.yaml", "--out", batch / "out", "--events")
+    assert done.returncode == 0, done.stderr
+    adata = anndata.read_h5ad(batch / "out" / "results.h5ad")
+    table = pl.read_csv(batch / "out" / "tables" / "frequencies.csv")
+    assert table.columns == [
+        *("sample", "subject", "visit", "arm", "panel", "population", "parent", "count", "parent_count", "frequency"),
+        *("ci_low", "ci_high", "flags"),
+    ]
+    assert table.height == adata.n_obs * adata.n_vars
+    assert table.schema["count"] == pl.Int64
+    sample = adata.obs_names[0]
+    events = anndata.read_h5ad(batch / "out" / "events" / f"{sample}.h5ad")
+    names = list(events.uns["gating_cols"])
+    assert events.obsm["gating"].dtype == bool
+    np.testing.assert_array_equal(
+        np.asarray(events.obsm["gating"].sum(axis=0)).ravel(), adata[sample, names].layers["counts"].ravel()
+    )
+    file = open_fcs(batch / adata.obs["file"].iloc[0])
+    np.testing.assert_array_equal(events.X, file.events())
+    assert str(batch / "out" / "results.h5ad") in done.stdout.splitlines()
+
+
+def test_one_bad_file_does_not_stop_the_rest_and_is_exit_code_1(batch):
+    bad = sorted(batch.glob("*.fcs"))[1]
+    bad.write_bytes(bad.read_bytes()[:4000])
+    done = il2cyto("gate", batch / "study.yaml", "--out", batch / "out")
+    assert done.returncode == 1
+    assert f"failed: {bad.name}: " in done.stderr
+    assert anndata.read_h5ad(batch / "out" / "results.h5ad").n_obs == 3
+    failures = pl.read_csv(batch / "out" / "tables" / "failures.csv")
+    assert failures["file"].to_list() == [bad.name]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_study_is_exit_code_2_and_nothing_is_written(batch):
+    (batch / "study.yaml").write_text("study: batch 7\nsamples: sampels.csv\npanels: {tnk: {template: tnkk}}\n")
+    done = il2cyto("gate", batch / "study.yaml", "--out", batch / "out")
+    assert done.returncode == 2
+    assert "sampels.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (batch / "out").exists()
+
+
+def test_run_adds_summary_and_figure_and_the_picture_says_simulated(tmp_path):
+    done = il2cyto("run", datasets.sample_data_path() / "study.yaml", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "simulated" in (tmp_path / "figures" / "dynamics.svg").read_text().lower()
+    dynamics = pl.read_csv(tmp_path / "tables" / "dynamics.csv")
+    assert set(dynamics["population"]) == {"CD4", "CD8", "Treg", "NK", "CD56bright"}
+    assert set(dynamics["arm"]) == {"placebo", "IL-2"}
+
+
+def test_check_names_a_missing_file_and_says_nothing_of_a_clean_study(batch):
+    (batch / sorted(batch.glob("*.fcs"))[0].name).unlink()
+    done = il2cyto("check", batch / "study.yaml")
+    assert done.returncode == 1
+    assert "error" in done.stdout
+    assert "SIM-001_W0.fcs" in done.stdout
+
+
+def test_simulate_makes_a_study_that_check_accepts(tmp_path):
+    done = il2cyto("simulate", "--out", tmp_path / "trial", "--subjects", "4", "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    assert il2cyto("check", done.stdout.strip()).returncode == 0
+
+
+def test_templates_are_listed_shown_and_checked(tmp_path):
+    listed = il2cyto("templates", "list").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == sorted(line.split()[0] for line in listed.splitlines())
+    shown = il2cyto("templates", "show", "tnk").stdout
+    assert "CD56bright: CD56high and not CD16pos" in shown
+    (tmp_path / "t.yaml").write_text("schema: il2cyto/gating-template/1\nname: t\n")
+    bad = il2cyto("templates", "check", tmp_path / "t.yaml")
+    assert bad.returncode == 2
+    assert "populations" in bad.stderr

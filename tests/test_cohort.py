@@ -1,0 +1,139 @@
+"""The main job on a simulated trial: estimated frequencies against the truth, and laws of the cohort object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from il2cyto import cohort, datasets, get
+from il2cyto._keys import ENDPOINT_POPULATIONS, Layers, Obs, Obsm, Uns
+from il2cyto.gt._flags import FAIL
+from il2cyto.io import read_anndata, read_study, write_anndata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated trial of 16 subjects and 8 visits, 10,000 events a file."""
+    return datasets.simulate_trial(tmp_path_factory.mktemp("trial"), subjects=16, seed=11).parent
+
+
+@pytest.fixture(scope="module")
+def gated(trial):
+    return cohort.gate_study(read_study(trial / "study.yaml"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return read_study(datasets.sample_data_path() / "study.yaml")
+
+
+@pytest.fixture(scope="module")
+def adata(small):
+    return cohort.gate_study(small).adata
+
+
+def concordance(x, y):
+    """Lin's coefficient: correlation, shrunk by any shift or change of scale."""
+    return 2 * np.cov(x, y, bias=True)[0, 1] / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+
+
+@pytest.mark.parametrize(("population", "least"), [("CD4", 0.98), ("CD8", 0.98), ("NK", 0.98), ("Treg", 0.95), ("CD56bright", 0.95)])  # fmt: skip
+def test_estimated_frequencies_agree_with_the_truth(trial, gated, population, least):
+    truth = pl.read_csv(trial / "truth" / "frequencies.csv").filter(pl.col("population") == population)
+    both = get.frequencies(gated.adata, populations=[population]).join(truth, on="sample", suffix="_true")
+    assert both.height == gated.adata.n_obs
+    assert both["parent"].to_list() == both["parent_true"].to_list()
+    assert concordance(both["frequency"].to_numpy(), both["frequency_true"].to_numpy()) >= least
+
+
+def test_the_cohort_keeps_the_laws_of_its_schema(adata):
+    counts, parents, flags = (adata.layers[key] for key in (Layers.COUNTS, Layers.PARENT_COUNTS, Layers.FLAG))
+    failed = (flags & int(FAIL)) != 0
+    np.testing.assert_array_equal(np.isnan(adata.X), failed | (parents == 0))
+    np.testing.assert_array_equal(np.isnan(counts), failed)
+    ok = np.isfinite(adata.X)
+    np.testing.assert_array_equal(adata.X[ok], (counts / parents)[ok])
+    assert (counts[ok] <= parents[ok]).all()
+    low, high = adata.layers[Layers.CUT_LOW], adata.layers[Layers.CUT_HIGH]
+    fitted = np.isfinite(low)
+    assert fitted[:, [adata.var_names.get_loc(name) for name in ENDPOINT_POPULATIONS]].any(axis=0).all()
+    assert ((low <= adata.X) & (adata.X <= high))[fitted].all()
+    for i, name in enumerate(adata.var_names):
+        parent = adata.var["parent"].iloc[i]
+        if parent in adata.var_names:
+            np.testing.assert_array_equal(parents[:, i], adata[:, parent].layers[Layers.COUNTS][:, 0], err_msg=name)
+    used = int(np.bitwise_or.reduce(flags, axis=None))
+    legend = adata.uns[Uns.IL2CYTO][Uns.FLAGS]
+    assert used & ~sum(1 << bit for bit in legend["bit"]) == 0
+
+
+def test_the_cohort_says_what_it_is(adata):
+    meta = adata.uns[Uns.IL2CYTO]
+    assert (meta[Uns.OBJECT], meta[Uns.UNIT], meta[Uns.SIMULATED]) == ("cohort", "fraction", True)
+    assert list(adata.obs[Obs.ARM].cat.categories) == ["placebo", "IL-2"]
+    assert adata.obs[Obs.VISIT].cat.ordered
+    assert set(ENDPOINT_POPULATIONS) == set(adata.var_names[adata.var["role"] == "endpoint"])
+    assert adata.obs[Obs.VIABILITY].between(0.8, 1).all()
+    for key in (Obsm.CUTS, Obsm.CUTS_RAW, Obsm.CUTS_SPREAD, Obsm.CUT_FLAG):
+        assert list(adata.obsm[key].columns) == list(meta[Uns.CUTS].index)
+    assert "Treg_CD25" in adata.obsm[Obsm.MFI]
+
+
+@pytest.mark.parametrize("ending", ["h5ad", "zarr"])
+def test_a_cohort_survives_saving_and_reading(adata, tmp_path, ending):
+    path = write_anndata(adata, tmp_path / f"results.{ending}")
+    back = read_anndata(path)
+    np.testing.assert_array_equal(back.X, adata.X)
+    pd.testing.assert_frame_equal(back.obs, adata.obs)
+    pd.testing.assert_frame_equal(back.var, adata.var)
+    for key in adata.layers:
+        assert back.layers[key].dtype == adata.layers[key].dtype
+        np.testing.assert_array_equal(back.layers[key], adata.layers[key])
+    for key in adata.obsm:
+        pd.testing.assert_frame_equal(back.obsm[key], adata.obsm[key])
+    assert get.frequencies(back).equals(get.frequencies(adata), null_equal=True)
+    again = read_anndata(write_anndata(back, tmp_path / f"again.{ending}"))
+    assert get.cuts(again).equals(get.cuts(adata), null_equal=True)
+
+
+def test_scanpy_reads_and_draws_it(adata, tmp_path):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    sc = pytest.importorskip("scanpy")
+    frame = sc.get.obs_df(adata, keys=["Treg", "arm"], layer=None)
+    np.testing.assert_array_equal(frame["Treg"], adata[:, "Treg"].X[:, 0])
+    axes = sc.pl.violin(adata, "Treg", groupby="arm", show=False)
+    assert axes.get_ylabel() == "Treg"
+
+
+def test_neither_order_of_files_nor_workers_change_a_number(small, adata):
+    shuffled = small.model_copy(update={"sheet": small.sheet.sample(fraction=1, shuffle=True, seed=3)})
+    other = cohort.gate_study(shuffled, workers=3).adata
+    np.testing.assert_array_equal(other.X, adata.X)
+    for key in adata.obsm:
+        pd.testing.assert_frame_equal(other.obsm[key], adata.obsm[key])
+
+
+def test_permuting_arms_and_visits_leaves_every_gate_where_it_was(small, adata):
+    visits = small.sheet.with_columns(visit=pl.col("visit").reverse())
+    arms = small.subject_sheet.with_columns(arm=pl.col("arm").reverse())
+    other = cohort.gate_study(small.model_copy(update={"sheet": visits, "subject_sheet": arms})).adata
+    np.testing.assert_array_equal(other.X, adata.X)
+    np.testing.assert_array_equal(other.layers[Layers.FLAG], adata.layers[Layers.FLAG])
+    pd.testing.assert_frame_equal(other.obsm[Obsm.CUTS], adata.obsm[Obsm.CUTS])
+    assert list(other.obs[Obs.VISIT]) != list(adata.obs[Obs.VISIT])
+
+
+def test_renaming_subjects_changes_no_frequency(small, adata):
+    renamed = small.sheet.with_columns(subject="P-" + pl.col("subject"))
+    subjects = small.subject_sheet.with_columns(subject="P-" + pl.col("subject"))
+    other = cohort.gate_study(small.model_copy(update={"sheet": renamed, "subject_sheet": subjects})).adata
+    np.testing.assert_array_equal(other.X, adata.X)
