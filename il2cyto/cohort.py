@@ -44,6 +44,11 @@ class GatedStudy:
     failures: tuple[Failure, ...]
 
     @property
+    def mod(self) -> Mapping[str, AnnData]:
+        """The cohorts by the name that MuData gives them, so that `get` takes a whole study."""
+        return self.cohorts
+
+    @property
     def adata(self) -> AnnData:
         """The cohort object of a study with one panel."""
         (adata,) = self.cohorts.values()

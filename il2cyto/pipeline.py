@@ -85,7 +85,7 @@ def gate(
     )
     names = {panel: "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad" for panel in gated.cohorts}
     files = [write_anndata(adata, out / names[panel]) for panel, adata in gated.cohorts.items()]
-    frequencies = pl.concat([get.frequencies(a).select(FREQUENCY_COLUMNS) for a in gated.cohorts.values()], how="vertical_relaxed")
+    frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
     cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
     failures = pl.DataFrame(
         [(f.sample, f.file, f.stage, f.error, f.message) for f in gated.failures],
