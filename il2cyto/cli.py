@@ -59,7 +59,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
@@ -74,7 +76,9 @@ def check(study: StudyArgument) -> None:
     from il2cyto.io import read_study
 
     with _progress() as progress:
-        inventory = take_inventory(read_study(study), progress=lambda done, total: progress("read headers", done, total))
+        inventory = take_inventory(
+            read_study(study), progress=lambda done, total: progress("read headers", done, total)
+        )
     _print_problems(inventory.problems)
     typer.echo(f"{inventory.files.height} files, {inventory.problems.height} findings", err=True)
     if inventory.problems.filter(inventory.problems["severity"] == "error").height:
@@ -182,10 +186,14 @@ def show_template(name: Annotated[str, typer.Argument(help="A template's name, o
 
     template: GatingTemplate = read_template(name)
     typer.echo(f"{template.name} {template.version}: {template.description}")
-    typer.echo(f"requires {', '.join(template.requires)}" + (f"; uses if present {', '.join(template.optional)}" if template.optional else ""))
+    typer.echo(
+        f"requires {', '.join(template.requires)}"
+        + (f"; uses if present {', '.join(template.optional)}" if template.optional else "")
+    )
 
     def describe(population: Population) -> str:
-        rule = population.where if population.gate is None else f"{population.gate.method} on {', '.join(population.gate.keys) or population.gate.of}"  # type: ignore[union-attr]
+        gate = population.gate
+        rule = population.where if gate is None else f"{gate.method} on {', '.join(gate.keys or gate.referred)}"
         return f"{population.name}{'' if population.report else ' (not reported)'}: {rule}"
 
     def draw(parent: str, indent: str) -> None:
@@ -204,7 +212,9 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
     from il2cyto.io import read_template
 
     template = read_template(path)
-    typer.echo(f"{template.name} {template.version}: {len(template.populations)} populations, no problems, SHA-256 {template.digest}")
+    typer.echo(
+        f"{template.name} {template.version}: {len(template.populations)} populations, no problems, SHA-256 {template.digest}"
+    )
 
 
 @contextmanager
@@ -232,7 +242,9 @@ def _print_problems(problems: pl.DataFrame) -> None:
     for severity, code, message, remedy, files in kinds.iter_rows():
         named = [file for file in files if file]
         where = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
-        typer.echo(f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}")
+        typer.echo(
+            f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}"
+        )
 
 
 def _close(output: Output) -> None:

@@ -87,7 +87,9 @@ def gate_study(
     >>> cohort.gate_study(study).adata.layers["counts"].shape[0] == study.sheet.height
     True
     """
-    cohorts, cuts, failures = {}, {}, []
+    cohorts: dict[str, AnnData] = {}
+    cuts: dict[str, pl.DataFrame] = {}
+    failures: list[Failure] = []
     for panel in study.panels:
         # FMO and compensation tubes have no frequencies of their own.
         rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
@@ -99,7 +101,9 @@ def gate_study(
         def keep_events(job: Job, result: GateResult, template: GatingTemplate = template) -> None:
             if events_dir is not None:
                 target = events_dir / f"{job.sample}.h5ad"
-                write_events(job.path, target, sample=job.sample, batch=job.batch, template=template, masks=result.masks)
+                write_events(
+                    job.path, target, sample=job.sample, batch=job.batch, template=template, masks=result.masks
+                )
 
         batch = gate_files(
             _jobs(rows, study),
@@ -184,7 +188,8 @@ def _matrix(results: tuple[GateResult, ...], names: list[str], field: str) -> Fl
 
 def _ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
     # An empty parent means that too few cells were seen, not that the fraction is 0.
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    ratio: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return ratio
 
 
 def _of_total(counts: FloatArray, names: list[str], template: GatingTemplate) -> FloatArray:
@@ -290,7 +295,9 @@ def _var(template: GatingTemplate, panel: str) -> pd.DataFrame:
     var[Var.LABEL] = pd.Categorical([p.label or p.name for p in reported])
     var[Var.PHENOTYPE] = pd.Categorical([p.phenotype for p in reported])
     var[Var.MARKERS] = pd.Categorical([";".join(_markers(p, template)) for p in reported])
-    var[Var.DENOMINATORS] = pd.Categorical([";".join(p.endpoint.denominators if p.endpoint else (p.parent,)) for p in reported])
+    var[Var.DENOMINATORS] = pd.Categorical(
+        [";".join(p.endpoint.denominators if p.endpoint else (p.parent,)) for p in reported]
+    )
     var[Var.GATE_TYPE] = pd.Categorical([p.gate.method if p.gate else "boolean" for p in reported])
     var[Var.ROLE] = pd.Categorical(["endpoint" if p.endpoint else "intermediate" for p in reported])
     var[Var.PANEL] = pd.Categorical([panel] * len(reported))
@@ -323,7 +330,11 @@ def _uns(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         index=pd.Index([planned.visit for planned in study.schedule], name="visit", dtype="str"),
     )
     packages = {name: version(name) for name in ("il2cyto", "anndata", "numpy", "polars", "scipy")}
-    provenance = {"versions": packages, "template": template.digest, "seeds": "SHA-256 of file, population and template"}
+    provenance = {
+        "versions": packages,
+        "template": template.digest,
+        "seeds": "SHA-256 of file, population and template",
+    }
     return {
         Uns.VERSION: SCHEMA_VERSION,
         Uns.OBJECT: "cohort",
@@ -347,7 +358,7 @@ def _add_cuts(adata: AnnData, batch: GatedBatch) -> None:
     """The four aligned frames of obsm, and what their columns mean."""
     template = batch.template
     pairs = batch.cuts.select("population", "coordinate").unique(maintain_order=True).rows()
-    names = {pair: _cut_name(*pair, template) for pair in pairs}
+    names = {pair: _cut_name(pair[0], pair[1], template) for pair in pairs}
     columns = {Obsm.CUTS: "final", Obsm.CUTS_RAW: "own", Obsm.CUTS_SPREAD: "spread", Obsm.CUT_FLAG: "flags"}
     for key, column in columns.items():
         frame = pd.DataFrame(index=adata.obs_names)
@@ -386,5 +397,7 @@ def _add_medians(adata: AnnData, batch: GatedBatch) -> None:
     values = [[result.medians.get(pair, np.nan) for pair in pairs] for result in batch.results]
     matrix = np.array(values, dtype=np.float64).reshape(len(batch.results), len(pairs))
     adata.obsm[Obsm.MFI] = pd.DataFrame(matrix, index=adata.obs_names, columns=names)
-    about = pd.DataFrame(pairs, columns=["population", "marker"], index=pd.Index(names, name="mfi", dtype="str"), dtype="str")
+    about = pd.DataFrame(
+        pairs, columns=["population", "marker"], index=pd.Index(names, name="mfi", dtype="str"), dtype="str"
+    )
     adata.uns[Uns.IL2CYTO][Uns.MFI] = about

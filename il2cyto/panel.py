@@ -20,7 +20,21 @@ if TYPE_CHECKING:
 #: Canonical marker -> other spellings. Any ``CD<number>`` is known without standing here.
 VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
     "viability": (
-        *("live", "dead", "live/dead", "live-dead", "livedead", "l/d", "ld", "viab", "zombie", "fvd", "fvs", "7aad", "7-aad"),
+        *(
+            "live",
+            "dead",
+            "live/dead",
+            "live-dead",
+            "livedead",
+            "l/d",
+            "ld",
+            "viab",
+            "zombie",
+            "fvd",
+            "fvs",
+            "7aad",
+            "7-aad",
+        ),
         *("dapi", "pi", "propidium iodide", "sytox", "ghost dye", "cisplatin", "amine", "vivid"),
     ),
     "lineage": ("lin", "dump"),
@@ -71,7 +85,9 @@ _WORD: Final = re.compile(
 )
 # Labs abbreviate the second of two antibodies: CD16+56, CD16/56.
 _SHORT_PAIR: Final = re.compile(r"(?<![A-Za-z0-9])(cd\d{1,3})\s*[+/&]\s*(\d{1,3})(?![A-Za-z0-9])", re.IGNORECASE)
-_SCATTER: Final = re.compile(r"^\s*(FSC?|SSC?|FALS|FORWARD|SIDE|FORWARD SCATTER|SIDE SCATTER)(?:[ _-]*(.*))?$", re.IGNORECASE)
+_SCATTER: Final = re.compile(
+    r"^\s*(FSC?|SSC?|FALS|FORWARD|SIDE|FORWARD SCATTER|SIDE SCATTER)(?:[ _-]*(.*))?$", re.IGNORECASE
+)
 _SIGNALS: Final = (
     ("area", re.compile(r"(?:^|[ _:-])(?:A|AREA|INT|INTEG|INTEGRAL)(?: LIN| LOG)?$", re.IGNORECASE)),
     ("height", re.compile(r"(?:^|[ _:-])(?:H|HEIGHT|PEAK)(?: LIN| LOG)?$", re.IGNORECASE)),
@@ -272,5 +288,7 @@ def _scatter_key(name: str) -> str:
     if not kind:
         return ""
     prefix = "FSC" if match.group(1)[0].upper() == "F" else "SSC"
-    extra = re.sub(r"(?:^|[ _:-]*)(?:A|AREA|INT|INTEG|INTEGRAL|H|HEIGHT|PEAK|W|WIDTH|TOF)?(?: LIN| LOG)?$", "", rest, flags=re.I)
+    extra = re.sub(
+        r"(?:^|[ _:-]*)(?:A|AREA|INT|INTEG|INTEGRAL|H|HEIGHT|PEAK|W|WIDTH|TOF)?(?: LIN| LOG)?$", "", rest, flags=re.I
+    )
     return f"{prefix}{extra.upper()}-{kind[0].upper()}"

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 LABELS = {"CD4": ["CD4+CD8-"], "CD8": ["CD8+CD4-"], "NK": ["CD56dim", "CD56bright"], "CD56bright": ["CD56bright"]}
 
 
-def write_study(folder: Path, files: list[Path], subjects: list[str], visits: list[str], template: str, replicates=None) -> Path:
+def write_study(
+    folder: Path, files: list[Path], subjects: list[str], visits: list[str], template: str, replicates=None
+) -> Path:
     header = "file,subject,visit,batch" + (",replicate" if replicates else "")
     rows = [f"{file},{subject},{visit},1" for file, subject, visit in zip(files, subjects, visits, strict=True)]
     if replicates:
         rows = [f"{row},{replicate}" for row, replicate in zip(rows, replicates, strict=True)]
     (folder / "samples.csv").write_text("\n".join([header, *rows]) + "\n")
-    (folder / "study.yaml").write_text(f"study: real files\nsamples: samples.csv\npanels: {{p: {{template: {template}}}}}\n")
+    (folder / "study.yaml").write_text(
+        f"study: real files\nsamples: samples.csv\npanels: {{p: {{template: {template}}}}}\n"
+    )
     return folder / "study.yaml"
 
 
@@ -53,12 +57,14 @@ def euroflow(shared, tmp_path_factory) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["file", "population", "f1"], orient="row")
 
 
-@pytest.mark.parametrize(("population", "median", "least"), [("CD4", 0.95, 0.9), ("CD8", 0.95, 0.9), ("NK", 0.85, 0.85)])
+@pytest.mark.parametrize(
+    ("population", "median", "least"), [("CD4", 0.95, 0.9), ("CD8", 0.95, 0.9), ("NK", 0.85, 0.85)]
+)
 def test_gates_agree_with_the_experts_labels(euroflow, population, median, least, capsys):
     scores = euroflow.filter(pl.col("population") == population)
     with capsys.disabled():
         named = ", ".join(f"{file.removesuffix('.fcs')} {value:.3f}" for file, _, value in scores.iter_rows())
-        print(f"\nF1 {population}: median {scores['f1'].median():.3f} ({named})")  # noqa: T201
+        print(f"\nF1 {population}: median {scores['f1'].median():.3f} ({named})")
     assert scores.height == 6
     assert scores["f1"].median() >= median
     assert scores["f1"].min() >= least

@@ -9,7 +9,7 @@ import numpy as np
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._tree import Decision, Node, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,9 +109,9 @@ class _FinalCuts:
         return Decision(values, self._spreads[population.name], flags)
 
 
-def _interval(node: object) -> tuple[float, float]:
-    band, parent = node.band, node.parent_count  # type: ignore[attr-defined]
-    if band is None or not node.evaluable or band.strict is band.mask:  # type: ignore[attr-defined]
+def _interval(node: Node) -> tuple[float, float]:
+    band, parent = node.band, node.parent_count
+    if band is None or not node.evaluable or band.strict is band.mask:
         return float("nan"), float("nan")
     return float(np.count_nonzero(band.strict)) / parent, float(np.count_nonzero(band.loose)) / parent
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FOUND, ONE_PEAK, OUTSIDE, SHALLOW = 0, 1, 2, 3
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def valley_cuts(
     densities: FloatArray, start: float, step: float, low: float, high: float, prominence: float, min_depth: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
@@ -41,7 +41,7 @@ def valley_cuts(
     (d,) position, (d,) depth and (d,) outcome. Found: the deepest valley inside the bounds between the two tallest peaks, else
     the deepest between any two accepted peaks. Outside, shallow: the deepest valley that was refused. One peak: NaN.
     """
-    n, g = densities.shape
+    n = densities.shape[0]
     positions, depths = np.full(n, np.nan), np.full(n, np.nan)
     outcomes = np.zeros(n, dtype=np.int64)
     for row in range(n):
@@ -57,7 +57,7 @@ def valley_cuts(
     return positions, depths, outcomes
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _extrema(f: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Peak, valley, peak, ..., peak: fractional indices and heights, refined by a parabola; a flat stretch counts once."""
     at, height = np.empty(f.size), np.empty(f.size)
@@ -79,7 +79,7 @@ def _extrema(f: FloatArray) -> tuple[FloatArray, FloatArray]:
     return at[:count], height[:count]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _accepted_peaks(height: FloatArray, n_peaks: int, prominence: float) -> npt.NDArray[np.bool_]:
     """Peaks from which one must descend far enough to reach a higher one."""
     tallest = 0.0
@@ -100,7 +100,7 @@ def _accepted_peaks(height: FloatArray, n_peaks: int, prominence: float) -> npt.
     return accepted
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _best_valley(
     position: FloatArray, height: FloatArray, accepted: npt.NDArray[np.bool_], low: float, high: float, min_depth: float
 ) -> tuple[float, float, int]:

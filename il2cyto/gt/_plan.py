@@ -10,6 +10,7 @@ import numpy as np
 
 from il2cyto.errors import PanelError
 from il2cyto.pp import compensate, transform
+from il2cyto.template import RefGate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,7 +40,7 @@ class Plan:
     def missing(self, population: Population) -> tuple[str, ...]:
         """The markers that a population's gate needs and the file lacks."""
         gate = population.gate
-        if gate is not None and gate.method == "ref":
+        if isinstance(gate, RefGate):
             return self.missing(self.template.by_name[gate.of])
         return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels)
 

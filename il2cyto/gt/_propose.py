@@ -12,6 +12,7 @@ from il2cyto.gt._flags import Flag
 from il2cyto.gt._tree import Decision, Tree
 from il2cyto.gt._types import Cut, Proposal
 from il2cyto.gt.methods import find_method
+from il2cyto.template import FixedGate, ValleyGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,10 +94,12 @@ class _OwnCuts:
         fixed = tree.template.adapt_of(population.name).fixed
         return Decision(None if fixed is None else {"cut": fixed}, flags=proposal.flags)
 
-    def _record(self, population: Population, gate: Gate, proposal: Proposal, values: FloatArray, *, span: float) -> None:
+    def _record(
+        self, population: Population, gate: Gate, proposal: Proposal, values: FloatArray, *, span: float
+    ) -> None:
         for coordinate, c in proposal.cuts.items():
             row = (
-                *(self._sample, population.name, coordinate, gate.method),  # type: ignore[attr-defined]
+                *(self._sample, population.name, coordinate, gate.method),
                 *(c.value, c.spread, c.q05, c.q95, c.missing, c.quality),
                 *(len(values), span, int(proposal.flags), proposal.reason),
             )
@@ -106,10 +109,10 @@ class _OwnCuts:
 def _fit(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -> Proposal:
     """Run a gate's method; where a valley has one peak, run its policy."""
     proposal = _run(values, gate, tree, rng)
-    policy = None if proposal.found or gate.method != "valley" else gate.one_peak_gate()  # type: ignore[attr-defined]
+    policy = gate.one_peak_gate() if isinstance(gate, ValleyGate) and not proposal.found else None
     if policy is None:
         return proposal
-    if policy.method == "fixed":
+    if isinstance(policy, FixedGate):
         return Proposal({"cut": Cut(policy.at, spread=0.0)}, proposal.flags | Flag.NO_VALLEY, proposal.reason)
     second = _run(values, policy, tree, rng)
     reason = f"{proposal.reason}; {policy.method}: {second.reason}" if second.reason else proposal.reason
@@ -117,7 +120,7 @@ def _fit(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -
 
 
 def _run(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -> Proposal:
-    method = find_method(gate.method)  # type: ignore[attr-defined]
+    method = find_method(gate.method)
     name = getattr(gate, "reference", None)
     if name is None:
         proposal = method(values, gate, None, rng)

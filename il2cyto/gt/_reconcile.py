@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 GROUP_COLUMNS = ("sample", "batch", "subject")
-_CLIMB = {"sample": ("batch", "study"), "subject": ("subject", "batch", "study"), "batch": ("batch", "study"), "study": ("study",)}
+_CLIMB = {
+    "sample": ("batch", "study"),
+    "subject": ("subject", "batch", "study"),
+    "batch": ("batch", "study"),
+    "study": ("study",),
+}
 _UNSTABLE_WIDTH = 0.055  # a quarter of a decade on a logicle scale
 
 CUT_SCHEMA: dict[str, Any] = {
@@ -137,7 +142,10 @@ def _coordinates(proposals: pl.DataFrame, population: Population) -> list[tuple[
 
 def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, template: GatingTemplate) -> _Column:
     full = groups.select("sample").join(table, on="sample", how="left", maintain_order="left")
-    numbers = {name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("value", "spread", "q05", "q95", "missing", "span")}
+    numbers = {
+        name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        for name in ("value", "spread", "q05", "q95", "missing", "span")
+    }
     n = full["n"].fill_null(0).to_numpy()
     spans = numbers["span"][np.isfinite(numbers["span"])]
     span = float(np.median(spans)) if spans.size else 1.0

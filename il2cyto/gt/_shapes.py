@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def interval(x: FloatArray, low: float | None, high: float | None) -> BoolArray:
-    """min <= x < max, with open sides for None."""
+    """Events with min <= x < max, with open sides for None."""
     inside = ~np.isnan(x)
     if low is not None:
         inside &= x >= low
@@ -91,7 +91,7 @@ def in_top_bin(x: FloatArray, top: float) -> BoolArray:
 
 
 def all_within(columns: Sequence[FloatArray], low: float | None, high: float | None) -> BoolArray:
-    """min <= x < max in every column."""
+    """Events with min <= x < max in every column."""
     inside = interval(columns[0], low, high)
     for x in columns[1:]:
         inside &= interval(x, low, high)
@@ -101,9 +101,9 @@ def all_within(columns: Sequence[FloatArray], low: float | None, high: float | N
 def fixed_shape(gate: Gate, columns: Sequence[FloatArray]) -> BoolArray:
     """The events inside a fixed gate; `columns` are those of ``gate.keys`` on the template's scale."""
     try:
-        return _FIXED[getattr(gate, "method", "")](gate, *columns)
+        return _FIXED[gate.method](gate, *columns)
     except KeyError:
-        msg = f"gate method {getattr(gate, 'method', '?')!r} is not a fixed shape; fixed shapes: {', '.join(_FIXED)}"
+        msg = f"gate method {gate.method!r} is not a fixed shape; fixed shapes: {', '.join(_FIXED)}"
         raise GatingError(msg) from None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from il2cyto._keys import ROOT
 from il2cyto.gt import _shapes
 from il2cyto.gt._flags import FAIL, Flag
+from il2cyto.template import BoundaryGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,9 @@ class Band:
 
     def __invert__(self) -> Band:
         mask = ~self.mask
-        return Band(mask if self.loose is self.mask else ~self.loose, mask, mask if self.strict is self.mask else ~self.strict)
+        return Band(
+            mask if self.loose is self.mask else ~self.loose, mask, mask if self.strict is self.mask else ~self.strict
+        )
 
     def _join(self, other: Band, join: np.ufunc) -> Band:
         mask = join(self.mask, other.mask)
@@ -108,7 +111,11 @@ class Tree:
 
     def _evaluate(self, population: Population) -> Node:
         parent = self.nodes[population.parent]
-        sources = [parent, *(self.nodes[name] for name in population.expression.names())] if population.expression else [parent]
+        sources = (
+            [parent, *(self.nodes[name] for name in population.expression.names())]
+            if population.expression
+            else [parent]
+        )
         if not all(node.evaluable for node in sources):
             return Node(Flag.PARENT_FAILED, parent_count=parent.count)
         if parent.count < self.template.min_parent_of(population.name).nan:
@@ -116,6 +123,7 @@ class Tree:
         missing = self.events.plan.missing(population)
         if missing and population.if_missing != "pass":
             return Node(Flag.CHANNEL_MISSING, parent_count=parent.count)
+        shape: Band | None
         if missing:
             shape, cut_flags = Band.exact(self.nodes[ROOT].mask), Flag.MISSING_PASS
         elif population.expression is not None:
@@ -136,8 +144,8 @@ class Tree:
         if gate is None:
             msg = f"population {population.name!r} has no gate"
             raise ValueError(msg)
-        if gate.method == "ref":
-            return self._referred(population)
+        if isinstance(gate, RefGate):
+            return self._referred(gate)
         if not gate.fitted:
             return Band.exact(self._fixed(gate)), Flag.NONE
         decision = self._source(population, gate, self)
@@ -145,30 +153,30 @@ class Tree:
             return None, decision.flags | Flag.GATE_FAILED
         return self.fitted_shape(gate, decision.cuts, decision.spread), decision.flags
 
-    def _referred(self, population: Population) -> tuple[Band | None, Flag]:
-        other = self.template.by_name[population.gate.of]  # type: ignore[union-attr]
-        node = self.nodes[other.name]
+    def _referred(self, gate: RefGate) -> tuple[Band | None, Flag]:
+        node = self.nodes[gate.of]
         if node.shape is None:
             return None, Flag.GATE_FAILED
-        keep = population.gate.keep  # type: ignore[union-attr]
-        same = keep is None or keep == getattr(other.gate, "keep", "above")
+        same = gate.keep is None or gate.keep == getattr(self.template.by_name[gate.of].gate, "keep", "above")
         return node.shape if same else ~node.shape, node.cut_flags
 
     def _fixed(self, gate: Gate) -> BoolArray:
-        if gate.method == "boundary":  # type: ignore[attr-defined]
-            channels = [self.events.plan.channels[key] for key in gate.keys]
-            return _shapes.boundary(
-                [self.events.linear(key) for key in gate.keys],
-                [channel.range for channel in channels],
-                [channel.detector == "scatter" for channel in channels],
-            ) & _shapes.all_within([self.events.scaled(key) for key in gate.keys], gate.min, gate.max)  # type: ignore[attr-defined]
-        return _shapes.fixed_shape(gate, [self.events.scaled(key) for key in gate.keys])
+        scaled = [self.events.scaled(key) for key in gate.keys]
+        if not isinstance(gate, BoundaryGate):
+            return _shapes.fixed_shape(gate, scaled)
+        channels = [self.events.plan.channels[key] for key in gate.keys]
+        off_edge = _shapes.boundary(
+            [self.events.linear(key) for key in gate.keys],
+            [channel.range for channel in channels],
+            [channel.detector == "scatter" for channel in channels],
+        )
+        return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
 
     def fitted_shape(self, gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
         """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (1-D cuts)."""
-        if gate.method == "singlet":  # type: ignore[attr-defined]
+        if isinstance(gate, SingletGate):
             area, height = (self.events.scaled(key) for key in gate.keys)
-            return Band.exact(_shapes.singlet(area, height, cuts, gate.side))  # type: ignore[attr-defined]
+            return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
         x, cut, keep = self.events.scaled(gate.keys[0]), cuts["cut"], getattr(gate, "keep", "above")
         mask = _shapes.side(x, cut, keep)
         s = spread.get("cut", 0.0)

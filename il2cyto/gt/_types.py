@@ -12,10 +12,6 @@ from il2cyto.gt._flags import Flag
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
-FloatArray = "npt.NDArray[np.float64]"
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:

@@ -147,7 +147,14 @@ def _write_zarr(adata: AnnData, path: Path) -> None:
 
 
 def _refuse_slashes(adata: AnnData) -> None:
-    slots = {"obs": adata.obs, "var": adata.var, "layers": adata.layers, "obsm": adata.obsm, "varm": adata.varm, "uns": adata.uns}
+    slots = {
+        "obs": adata.obs,
+        "var": adata.var,
+        "layers": adata.layers,
+        "obsm": adata.obsm,
+        "varm": adata.varm,
+        "uns": adata.uns,
+    }
     bad = [f"{slot}[{key!r}]" for slot, content in slots.items() for key in content if "/" in str(key)]
     if bad:
         msg = f"keys with '/' cannot be written: {', '.join(bad)}; rename them"

@@ -36,7 +36,11 @@ def write_csv(frame: pl.DataFrame, path: str | Path, *, whole: Sequence[str] = (
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = [name for name, dtype in frame.schema.items() if dtype in (pl.String, pl.Categorical) or isinstance(dtype, pl.Enum)]
+    text = [
+        name
+        for name, dtype in frame.schema.items()
+        if dtype in (pl.String, pl.Categorical) or isinstance(dtype, pl.Enum)
+    ]
     plain = frame.with_columns(
         pl.col(text).cast(pl.String).str.replace(_FORMULA, "'${0}"),
         pl.selectors.float().fill_nan(None),

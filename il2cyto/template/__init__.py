@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from il2cyto.template._boolean import Expression, parse
-from il2cyto.template._gates import AnyGate, Cut1D, Gate
+from il2cyto.template._gates import AnyGate, BoundaryGate, Cut1D, FixedGate, Gate, RefGate, SingletGate, ValleyGate
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population, template_json_schema
 from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform, Transform, TransformRules
 
@@ -11,9 +11,11 @@ __all__ = [
     "Adapt",
     "AnyGate",
     "Asinh",
+    "BoundaryGate",
     "Cut1D",
     "Endpoint",
     "Expression",
+    "FixedGate",
     "Gate",
     "GatingTemplate",
     "Linear",
@@ -21,8 +23,11 @@ __all__ = [
     "Logicle",
     "NoTransform",
     "Population",
+    "RefGate",
+    "SingletGate",
     "Transform",
     "TransformRules",
+    "ValleyGate",
     "parse",
     "template_json_schema",
 ]

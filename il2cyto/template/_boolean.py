@@ -56,7 +56,7 @@ def parse(text: str) -> Expression:
     tokens = _Tokens(text)
     expression = _either(tokens)
     if tokens.now:
-        raise tokens.error("the end of the expression")
+        raise tokens.unexpected(wanted="the end of the expression")
     return expression
 
 
@@ -75,9 +75,10 @@ class _Tokens:
         self.now, self.at = ("", len(self.text)) if match is None else (match.group().strip(), match.end())
         return taken
 
-    def error(self, expected: str) -> TemplateError:
+    def unexpected(self, *, wanted: str) -> TemplateError:
         found = repr(self.now) if self.now else "the end"
-        return TemplateError(f"boolean gate {self.text!r}: found {found} at character {self.at}; expected {expected}")
+        msg = f"boolean gate {self.text!r}: found {found} at character {self.at}; expected {wanted}"
+        return TemplateError(msg)
 
 
 def _either(tokens: _Tokens) -> Expression:
@@ -104,14 +105,14 @@ def _term(tokens: _Tokens) -> Expression:
         negations += 1
     if tokens.now == "(":
         if tokens.text.count("(") > 50:
-            raise tokens.error("at most 50 pairs of parentheses")
+            raise tokens.unexpected(wanted="at most 50 pairs of parentheses")
         tokens.step()
         inner = _either(tokens)
         if tokens.now != ")":
-            raise tokens.error("')'")
+            raise tokens.unexpected(wanted="')'")
         tokens.step()
     elif tokens.now and tokens.now not in KEYWORDS and (tokens.now[0].isalpha() and tokens.now.isascii()):
         inner = Expression("name", name=tokens.step())
     else:
-        raise tokens.error("a population's name, 'not' or '('")
+        raise tokens.unexpected(wanted="a population's name, 'not' or '('")
     return Expression("not", operands=(inner,)) if negations % 2 else inner

@@ -21,13 +21,22 @@ def raise_problems(template: GatingTemplate) -> None:
     """Raise a pydantic ``ValidationError`` with one entry per problem, or do nothing."""
     problems = [*_duplicates(template), *_unknown_names(template)]
     if not problems:  # a cycle can only be looked for once all names are known
-        problems = [*_cycles(template), *_endpoints(template), *_unused(template), *_markers(template), *_refs(template)]
-    if problems:
-        details = [
-            InitErrorDetails(type=PydanticCustomError("template", "{text}", {"text": text}), loc=place, input=None)
-            for place, text in problems
+        problems = [
+            *_cycles(template),
+            *_endpoints(template),
+            *_unused(template),
+            *_markers(template),
+            *_refs(template),
         ]
-        raise ValidationError.from_exception_data("GatingTemplate", details)
+    if problems:
+        details = [_detail(place, text) for place, text in problems]
+        title = type(template).__name__
+        raise ValidationError.from_exception_data(title, details)
+
+
+def _detail(place: tuple[str | int, ...], text: str) -> InitErrorDetails:
+    error = PydanticCustomError("template", "{text}", {"text": text})
+    return InitErrorDetails(type=error, loc=place, input=None)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -59,7 +68,10 @@ def _unknown_names(template: GatingTemplate) -> Iterator[Problem]:
                 yield (*place, field), f"{population.name}: population {other!r} is unknown; {nearest(other, names)}"
         for other in population.endpoint.denominators if population.endpoint else ():
             if other not in (ROOT, *names):
-                yield (*place, "endpoint", "denominators"), f"{population.name}: denominator {other!r} is unknown; {nearest(other, names)}"
+                yield (
+                    (*place, "endpoint", "denominators"),
+                    f"{population.name}: denominator {other!r} is unknown; {nearest(other, names)}",
+                )
     for field in ("total", "live"):
         name = getattr(template, field)
         if name is not None and name not in names:
@@ -94,7 +106,10 @@ def _endpoints(template: GatingTemplate) -> Iterator[Problem]:
             yield (*place, "denominators"), text
         hidden = [d for d in population.endpoint.denominators if d != ROOT and not template.by_name[d].report]
         for name in hidden:
-            yield (*place, "denominators"), f"{population.name}: denominator {name!r} has report: false; a denominator is reported"
+            yield (
+                (*place, "denominators"),
+                f"{population.name}: denominator {name!r} has report: false; a denominator is reported",
+            )
         low, high = population.endpoint.plausible
         if low >= high:
             yield (*place, "plausible"), f"{population.name}: plausible is {low} to {high}; the first must be lower"
@@ -106,7 +121,10 @@ def _unused(template: GatingTemplate) -> Iterator[Problem]:
     used = {name for p in template.populations for name in (p.parent, *p.referred)}
     for i, population in enumerate(template.populations):
         if not population.report and population.name not in used:
-            yield ("populations", i), f"{population.name}: not reported and not used by any population; remove it or report it"
+            yield (
+                ("populations", i),
+                f"{population.name}: not reported and not used by any population; remove it or report it",
+            )
 
 
 def _markers(template: GatingTemplate) -> Iterator[Problem]:

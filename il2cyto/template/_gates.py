@@ -28,6 +28,7 @@ class Gate(_Strict):
 
     #: Whether a method fits this gate to the events of each file.
     fitted: ClassVar[bool] = False
+    method: str
 
     @property
     def keys(self) -> tuple[str, ...]:

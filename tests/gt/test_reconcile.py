@@ -52,7 +52,9 @@ def test_at_level_sample_a_cut_shrinks_towards_its_group_as_the_formula_says():
 
 
 def test_a_locked_level_gives_every_member_the_same_cut():
-    table = reconcile(proposals([0.4, 0.42, 0.44, 0.6, 0.62, 0.64]), groups(["a"] * 3 + ["b"] * 3), template(level="batch"))
+    table = reconcile(
+        proposals([0.4, 0.42, 0.44, 0.6, 0.62, 0.64]), groups(["a"] * 3 + ["b"] * 3), template(level="batch")
+    )
     np.testing.assert_allclose(table["final"], [0.42] * 3 + [0.62] * 3)
     assert all(flag & Flag.LOCKED for flag in map(Flag, table["flags"]))
 
@@ -72,7 +74,9 @@ def test_a_file_without_a_usable_cut_takes_the_consensus(bad):
 
 
 def test_a_file_with_too_few_events_takes_the_consensus_and_has_no_say():
-    table = proposals([0.5, 0.5, 0.52, 0.7]).with_columns(n=pl.when(pl.col("sample") == "s03").then(60).otherwise(1000).cast(pl.Int64))
+    table = proposals([0.5, 0.5, 0.52, 0.7]).with_columns(
+        n=pl.when(pl.col("sample") == "s03").then(60).otherwise(1000).cast(pl.Int64)
+    )
     final = reconcile(table, groups(["b"] * 4), template(level="batch"))
     assert final["final"].to_list() == [0.5] * 4
     assert final["group_size"].to_list() == [3] * 4
@@ -105,7 +109,9 @@ def test_without_any_group_the_order_is_own_cut_then_number_then_nothing():
 
 
 def test_a_cut_that_resampling_moves_by_a_quarter_decade_is_called_unstable():
-    table = proposals([0.5, 0.5, 0.5, 0.5]).with_columns(q95=pl.when(pl.col("sample") == "s01").then(0.57).otherwise(0.51))
+    table = proposals([0.5, 0.5, 0.5, 0.5]).with_columns(
+        q95=pl.when(pl.col("sample") == "s01").then(0.57).otherwise(0.51)
+    )
     final = reconcile(table, groups(["b"] * 4), template(level="sample"))
     assert [bool(flag & Flag.UNSTABLE) for flag in map(Flag, final["flags"])] == [False, True, False, False]
 
@@ -122,7 +128,11 @@ def test_order_of_rows_and_names_of_subjects_change_nothing():
     table, group = proposals(rng.normal(0.5, 0.05, 24)), groups(list("aaabbbcc") * 3, [f"p{i % 8}" for i in range(24)])
     for level in ("sample", "subject", "batch", "study"):
         base = reconcile(table, group, template(level=level))
-        shuffled = reconcile(table.sample(fraction=1, shuffle=True, seed=1), group.sample(fraction=1, shuffle=True, seed=2), template(level=level))
+        shuffled = reconcile(
+            table.sample(fraction=1, shuffle=True, seed=1),
+            group.sample(fraction=1, shuffle=True, seed=2),
+            template(level=level),
+        )
         assert shuffled.equals(base, null_equal=True)
         renamed = group.with_columns(subject="x" + pl.col("subject"))
         assert reconcile(table, renamed, template(level=level))["final"].to_list() == base["final"].to_list()

@@ -28,7 +28,10 @@ def gate(tmp_path, rows, populations, *, names=("FSC-A", "A", "B"), labels=("", 
     file = open_fcs(tmp_path / "hand.fcs")
     events = Events(file, make_plan(template, file.panel(), file=file.name))
     proposals = propose(events, sample="s", content=file.sha256())
-    groups = pl.DataFrame({"sample": ["s"], "batch": [None], "subject": [None]}, schema_overrides={"batch": pl.String, "subject": pl.String})
+    groups = pl.DataFrame(
+        {"sample": ["s"], "batch": [None], "subject": [None]},
+        schema_overrides={"batch": pl.String, "subject": pl.String},
+    )
     return apply(events, reconcile(proposals, groups, template), sample="s", keep_masks=True)
 
 
@@ -63,7 +66,9 @@ def test_a_boolean_population_counts_inside_its_parent_only(tmp_path):
 
 def test_events_that_are_not_finite_are_in_no_population_and_said(tmp_path):
     rows = [*ROWS, (1, np.nan, 1), (1, np.inf, 2)]
-    result = gate(tmp_path, rows, "- {name: low, parent: root, gate: {method: fixed, channel: CD3, at: 3, keep: below}}\n")
+    result = gate(
+        tmp_path, rows, "- {name: low, parent: root, gate: {method: fixed, channel: CD3, at: 3, keep: below}}\n"
+    )
     assert (result.n_events, result.n_usable, result.parent_counts["low"], result.counts["low"]) == (8, 6, 6, 3)
     assert Flag(result.flags["low"]) & Flag.NONFINITE
 
@@ -139,8 +144,16 @@ def test_compensation_is_undone_with_the_files_own_matrix(tmp_path):
     rows = true.copy()
     rows[:, 1:] = true[:, 1:] @ matrix
     path = tmp_path / "spill.fcs"
-    write_fcs(path, rows.astype(np.float32), names=["FSC-A", "A", "B"], labels=["", "CD3", "CD4"], spillover=Spillover(("A", "B"), matrix, "$SPILLOVER"))
-    (tmp_path / "t.yaml").write_text(HEAD + "- {name: a, parent: root, gate: {method: fixed, channel: CD3, at: 50, keep: above}}\n")
+    write_fcs(
+        path,
+        rows.astype(np.float32),
+        names=["FSC-A", "A", "B"],
+        labels=["", "CD3", "CD4"],
+        spillover=Spillover(("A", "B"), matrix, "$SPILLOVER"),
+    )
+    (tmp_path / "t.yaml").write_text(
+        HEAD + "- {name: a, parent: root, gate: {method: fixed, channel: CD3, at: 50, keep: above}}\n"
+    )
     file = open_fcs(path)
     events = Events(file, make_plan(read_template(tmp_path / "t.yaml"), file.panel(), file=file.name))
     np.testing.assert_allclose(events.linear("CD3"), [100, 0], atol=1e-4)

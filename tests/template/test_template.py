@@ -38,7 +38,10 @@ def test_every_shipped_template_is_valid_and_names_the_endpoints_exactly(name):
 
 def test_the_digest_ignores_comments_and_order_of_keys_but_no_number(tmp_path):
     base = read(tmp_path, TEXT).digest
-    assert read(tmp_path, "# a comment\n" + TEXT.replace("{name: T, parent: root,", "{parent: root, name: T,")).digest == base
+    assert (
+        read(tmp_path, "# a comment\n" + TEXT.replace("{name: T, parent: root,", "{parent: root, name: T,")).digest
+        == base
+    )
     assert read(tmp_path, TEXT.replace("0.7], one_peak: fail", "0.71], one_peak: fail")).digest != base
     # A default that is written out is the same template.
     assert read(tmp_path, TEXT + "adapt: {level: sample}\n").digest == base
@@ -111,7 +114,9 @@ def test_boolean_gates_bind_like_the_language_they_look_like():
         np.testing.assert_array_equal(parse(text).evaluate(values.__getitem__), expected)
 
 
-@pytest.mark.parametrize("text", ["", "a and", "a b", "a and (b", "a & b", "not", "a or __import__('os')", "(" * 60 + "a" + ")" * 60])
+@pytest.mark.parametrize(
+    "text", ["", "a and", "a b", "a and (b", "a & b", "not", "a or __import__('os')", "(" * 60 + "a" + ")" * 60]
+)
 def test_what_is_no_boolean_gate_is_refused(text):
     with pytest.raises(TemplateError, match="boolean gate"):
         parse(text)
