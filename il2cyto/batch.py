@@ -14,7 +14,7 @@ import polars as pl
 
 from il2cyto.errors import FcsWarning, Il2cytoError
 from il2cyto.gt._apply import GateResult, apply
-from il2cyto.gt._flags import FAIL
+from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.gt._reconcile import reconcile
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from il2cyto.template import GatingTemplate
+    from il2cyto.template import GatingTemplate, Override
 
     Masks = Mapping[str, npt.NDArray[np.bool_]]
     #: Called with the stage, the files done and the files in all.
@@ -96,6 +96,7 @@ def gate_files(
     aliases: Mapping[str, str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    overrides: Iterable[Override] = (),
     on_gated: Callable[[Job, GateResult], None] | None = None,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
@@ -112,6 +113,8 @@ def gate_files(
         Threads; as many as there are cores if None. Their number changes nothing but the time.
     progress
         Called after every file.
+    overrides
+        Gates that a person set for single samples. They are applied last and move no other sample's cut.
     on_gated
         Called in the worker for each gated file, with its membership masks (to write the events, for example).
 
@@ -127,13 +130,21 @@ def gate_files(
         warnings.simplefilter("ignore", FcsWarning)
         proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases, {}))
         live = [job for job in jobs if job.sample in proposed]
-        cuts = _reconcile(runner, live, proposed, template, aliases)
+        overrides = tuple(overrides)
+        cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
+        polygons = _polygons(overrides)
         of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
         empty = cuts.clear()
 
         def gate(job: Job) -> GateResult:
             events = _events(job, template, aliases)
-            result = apply(events, of_sample.get(job.sample, empty), sample=job.sample, keep_masks=on_gated is not None)
+            result = apply(
+                events,
+                of_sample.get(job.sample, empty),
+                sample=job.sample,
+                polygons=polygons.get(job.sample),
+                keep_masks=on_gated is not None,
+            )
             if on_gated is not None:
                 on_gated(job, result)
             return result
@@ -188,6 +199,27 @@ def _reconcile(
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
     return reconcile(_stack(tables), groups, template)
+
+
+def _override(cuts: pl.DataFrame, overrides: Iterable[Override]) -> pl.DataFrame:
+    """Put the cuts that a person chose into the table, with the flag MANUAL and the reason."""
+    for override in overrides:
+        if override.cut is None:
+            continue
+        here = (pl.col("sample") == override.sample) & (pl.col("population") == override.population)
+        manual = {"final": override.cut, "final_spread": 0.0, "flags": int(Flag.MANUAL), "reason": override.why}
+        cuts = cuts.with_columns(
+            pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in manual.items()
+        )
+    return cuts
+
+
+def _polygons(overrides: Iterable[Override]) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
+    drawn: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
+    for override in overrides:
+        if override.polygon is not None:
+            drawn.setdefault(override.sample, {})[override.population] = override.polygon
+    return drawn
 
 
 def _settled(

@@ -15,7 +15,7 @@ import polars as pl
 from il2cyto._keys import FREQUENCY_OF_PARENT, SCHEMA_VERSION, Layers, Obs, Obsm, Uns, Var
 from il2cyto.batch import GatedBatch, Job, failures_frame, gate_files
 from il2cyto.gt._flags import FAIL, Flag, legend
-from il2cyto.io import find_template, read_template, write_events
+from il2cyto.io import find_template, read_overrides, read_template, write_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from il2cyto.batch import Failure, Progress
     from il2cyto.gt import GateResult
     from il2cyto.study import Study
-    from il2cyto.template import GatingTemplate, Population
+    from il2cyto.template import GatingTemplate, Override, Population
 
     FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +90,7 @@ def gate_study(
     cohorts: dict[str, AnnData] = {}
     cuts: dict[str, pl.DataFrame] = {}
     failures: list[Failure] = []
+    overrides = _overrides(study)
     for panel in study.panels:
         # FMO and compensation tubes have no frequencies of their own.
         rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
@@ -111,6 +112,7 @@ def gate_study(
             aliases=study.marker_aliases,
             workers=workers,
             progress=progress,
+            overrides=[override for override in overrides if override.sample in set(rows["sample"])],
             on_gated=None if events_dir is None else keep_events,
         )
         cohorts[panel] = build_cohort(batch, study, rows, panel=panel, source=source)
@@ -166,6 +168,16 @@ def build_cohort(batch: GatedBatch, study: Study, rows: pl.DataFrame, *, panel: 
     _add_cuts(adata, batch)
     _add_medians(adata, batch)
     return adata
+
+
+def _overrides(study: Study) -> tuple[Override, ...]:
+    if study.overrides is None:
+        return ()
+    templates = {
+        panel: read_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()
+    }
+    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+    return read_overrides(study.path(study.overrides), of_sample)
 
 
 def _jobs(rows: pl.DataFrame, study: Study) -> list[Job]:

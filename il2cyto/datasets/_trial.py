@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from il2cyto.datasets import _clinical as clinical
-from il2cyto.datasets import _panel as panel
+from il2cyto.datasets import _clinical as clinical, _panel as panel
 from il2cyto.datasets._course import draw_course
 from il2cyto.datasets._design import TREATMENT_WEEKS, Design, drug_level, make_design, subject_name
 from il2cyto.datasets._events import TIMESTEP, Tube, draw_events

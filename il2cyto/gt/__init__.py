@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from il2cyto._lazy import attach
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.gt._apply import GateResult as GateResult, apply as apply
+    from il2cyto.gt._flags import Flag as Flag, flag_names as flag_names, legend as legend
+    from il2cyto.gt._plan import Events as Events, Plan as Plan, make_plan as make_plan
+    from il2cyto.gt._propose import propose as propose
+    from il2cyto.gt._reconcile import reconcile as reconcile
+    from il2cyto.gt._types import Cut as Cut, Proposal as Proposal
+
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

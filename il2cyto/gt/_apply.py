@@ -12,7 +12,7 @@ from il2cyto.gt._flags import Flag
 from il2cyto.gt._tree import Decision, Node, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     import polars as pl
@@ -53,7 +53,14 @@ class GateResult:
     masks: Mapping[str, npt.NDArray[np.bool_]]
 
 
-def apply(events: Events, cuts: pl.DataFrame, *, sample: str, keep_masks: bool = False) -> GateResult:
+def apply(
+    events: Events,
+    cuts: pl.DataFrame,
+    *,
+    sample: str,
+    polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    keep_masks: bool = False,
+) -> GateResult:
     """Gate one file with the reconciled cuts.
 
     Parameters
@@ -64,10 +71,12 @@ def apply(events: Events, cuts: pl.DataFrame, *, sample: str, keep_masks: bool =
         The rows of :func:`il2cyto.gt.reconcile`; those of other samples are ignored.
     sample
         The sample to gate.
+    polygons
+        Population -> vertices that a person drew in place of the template's gate.
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
     """
-    tree = Tree(events, _FinalCuts(cuts, sample))
+    tree = Tree(events, _FinalCuts(cuts, sample), polygons=polygons)
     template = tree.template
     names = [p.name for p in template.populations]
     nodes = tree.nodes

@@ -13,7 +13,7 @@ from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.template import BoundaryGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -97,11 +97,15 @@ class Node:
 class Tree:
     """The populations of one file, evaluated in the order of the template.
 
-    After construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
+    Fitted gates take their cuts from `source`; `polygons` are gates that a person drew in place of the template's. After
+    construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
     """
 
-    def __init__(self, events: Events, source: CutSource) -> None:
+    def __init__(
+        self, events: Events, source: CutSource, *, polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None
+    ) -> None:
         self.events, self.template, self._source = events, events.plan.template, source
+        self._polygons = polygons or {}
         usable = events.usable
         n = int(np.count_nonzero(usable))
         flags = Flag.NONFINITE if n < events.n else Flag.NONE
@@ -144,6 +148,9 @@ class Tree:
         if gate is None:
             msg = f"population {population.name!r} has no gate"
             raise ValueError(msg)
+        if population.name in self._polygons:
+            x, y = (self.events.scaled(key) for key in gate.keys)
+            return Band.exact(_shapes.polygon(x, y, self._polygons[population.name])), Flag.MANUAL
         if isinstance(gate, RefGate):
             return self._referred(gate)
         if not gate.fitted:

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from il2cyto._lazy import attach
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.io._anndata import (
+        read_anndata as read_anndata,
+        write_anndata as write_anndata,
+        write_events as write_events,
+    )
+    from il2cyto.io._fcs import (
+        FcsFile as FcsFile,
+        Spillover as Spillover,
+        open_fcs as open_fcs,
+        read_fcs as read_fcs,
+        write_fcs as write_fcs,
+    )
+    from il2cyto.io._overrides import read_overrides as read_overrides
+    from il2cyto.io._study import read_study as read_study
+    from il2cyto.io._tables import write_csv as write_csv
+    from il2cyto.io._templates import (
+        find_template as find_template,
+        read_template as read_template,
+        template_folders as template_folders,
+    )
+
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -14,6 +39,7 @@ __getattr__, __dir__, __all__ = attach(
         "read_study": "_study",
         "write_fcs": "_fcs",
         "find_template": "_templates",
+        "read_overrides": "_overrides",
         "read_template": "_templates",
         "template_folders": "_templates",
         "read_anndata": "_anndata",

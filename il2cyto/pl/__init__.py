@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from il2cyto._lazy import attach
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.pl._dynamics import dynamics as dynamics
+    from il2cyto.pl._gates import Outline as Outline, density as density, histogram as histogram
+    from il2cyto.pl._theme import save_figure as save_figure, theme as theme
+
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from il2cyto._lazy import attach
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.pp._compensation import compensate as compensate
+    from il2cyto.pp._transform import inverse_transform as inverse_transform, transform as transform
+
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

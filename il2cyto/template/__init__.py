@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from il2cyto.template._boolean import Expression, parse
 from il2cyto.template._gates import AnyGate, BoundaryGate, Cut1D, FixedGate, Gate, RefGate, SingletGate, ValleyGate
+from il2cyto.template._overrides import Override, Overrides
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population, template_json_schema
 from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform, Transform, TransformRules
 
@@ -22,6 +23,8 @@ __all__ = [
     "Log",
     "Logicle",
     "NoTransform",
+    "Override",
+    "Overrides",
     "Population",
     "RefGate",
     "SingletGate",

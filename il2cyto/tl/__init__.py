@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from il2cyto._lazy import attach
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.tl._dynamics import subject_dynamics as subject_dynamics, summarise_dynamics as summarise_dynamics
+
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -11,8 +11,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from il2cyto.datasets import _panel as panel
-from il2cyto.datasets import sample_data_path, simulate_trial
+from il2cyto.datasets import _panel as panel, sample_data_path, simulate_trial
 from il2cyto.datasets._frequencies import EFFECTS
 from il2cyto.errors import StudyError
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import flowio
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.io import FcsFile, open_fcs

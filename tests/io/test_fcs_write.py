@@ -10,8 +10,7 @@ import flowio
 import flowkit
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from il2cyto.errors import FcsError
 from il2cyto.io import Spillover, open_fcs, write_fcs

@@ -49,7 +49,7 @@ def test_means_and_errors_are_those_of_the_table(cohort: AnnData, error: str) ->
     not_evaluable(cohort, "SIM-000_W0", "Treg", "NO_PARENT")
     table = tl.summarise_dynamics(cohort)
 
-    figure = pl.dynamics(cohort, error=error)
+    figure = pl.dynamics(cohort, error=error)  # type: ignore[arg-type]
 
     assert len(panels(figure)) == 5
     for ax, population in zip(panels(figure), ENDPOINTS, strict=True):
@@ -135,7 +135,7 @@ def test_arms_keep_their_colours_and_the_legend_stands_once(cohort: AnnData) -> 
     figure = pl.dynamics(cohort)
 
     legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()] + figure.legends
-    assert [[text.get_text() for text in legend.get_texts()] for legend in legends] == [
+    assert [[text.get_text() for text in legend.get_texts()] for legend in legends] == [  # type: ignore[union-attr]
         ["placebo", "IL-2", "treatment period"]
     ]
     alone = pl.dynamics(cohort[cohort.obs["arm"] == "IL-2"], populations=["CD4"])
@@ -182,7 +182,7 @@ def test_it_draws_into_axes_that_are_given_and_asks_for_enough_of_them(cohort: A
 
 def test_an_unknown_error_is_an_error(cohort: AnnData) -> None:
     with pytest.raises(ValueError, match=r"^dynamics: no error 'sd'; allowed are 'sem', 'ci'\.$"):
-        pl.dynamics(cohort, error="sd")
+        pl.dynamics(cohort, error="sd")  # type: ignore[arg-type]
 
 
 def test_nothing_overlaps_or_leaves_the_page_in_a_trial_of_60_subjects() -> None:

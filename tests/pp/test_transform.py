@@ -5,8 +5,7 @@ from __future__ import annotations
 import flowkit as fk
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from il2cyto.errors import GatingError
 from il2cyto.pp import inverse_transform, transform

@@ -127,4 +127,4 @@ def test_a_template_cannot_be_changed_or_built_half():
     data = template.model_dump(mode="json", by_alias=True)
     assert GatingTemplate.model_validate(copy.deepcopy(data)).digest == template.digest
     with pytest.raises(ValueError, match="frozen"):
-        template.name = "other"
+        template.name = "other"  # type: ignore[misc]
