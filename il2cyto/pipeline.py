@@ -120,7 +120,6 @@ def run(
 
     output = gate(study, out, events=events, workers=workers, progress=progress)
     files, figures = list(output.files), output.folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
     for panel, adata in output.cohorts.items():
         if not adata.n_obs or not (adata.var["role"] == "endpoint").any():
             continue

@@ -186,7 +186,9 @@ def _titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, st
     parent = denominator or str(adata.var.at[name, Var.PARENT])
     # What a panel of a third of the page has room for.
     title = textwrap.fill(printable(_label(adata, name), limit=54), 28)
-    return title, f"% of {printable(_label(adata, parent), limit=24)}"
+    whole = printable(_label(adata, parent), limit=24)
+    # "Lymphocytes" begins a title with a capital, not the middle of a phrase; "CD4+" and "NK cells" stay as they are.
+    return title, f"% of {whole[:1].lower() + whole[1:] if whole[1:2].islower() else whole}"
 
 
 def _label(adata: AnnData, name: str) -> str:

@@ -191,5 +191,6 @@ def save_figure(fig: Figure, path: str | Path) -> Path:
     with theme():
         fig.savefig(buffer, format=kind, metadata=_METADATA[kind])
     # Only a picture that could be drawn replaces the old file.
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(buffer.getvalue())
     return path

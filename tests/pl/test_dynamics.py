@@ -127,7 +127,7 @@ def test_another_denominator_is_what_the_axis_says(cohort: AnnData) -> None:
 
     ax = panels(figure)[0]
     table = tl.summarise_dynamics(cohort, populations=["Treg"], denominator="lymphocytes")
-    assert ax.get_ylabel() == "% of Lymphocytes"
+    assert ax.get_ylabel() == "% of lymphocytes"
     np.testing.assert_array_equal(means(ax)["placebo"][0].get_ydata(), table.filter(arm="placebo")["mean"])
 
 

@@ -53,7 +53,7 @@ def test_the_bright_cut_by_nk_cells_is_stable(lyoplate, replicate, upper_half, p
 
 def test_the_parents_own_events_do_not_move_the_cut():
     x = np.random.default_rng(4).normal(0, 1, 500)
-    assert fit(x, k=3) == fit(x, k=3, values=[1e6, np.nan])
+    assert repr(fit(x, k=3)) == repr(fit(x, k=3, values=[1e6, np.nan]))  # as text: NaN equals NaN
 
 
 def test_shift_scale_and_order():
@@ -61,7 +61,7 @@ def test_shift_scale_and_order():
     base, moved = fit(x, k=3).cuts["cut"], fit(4 * x + 1, k=3).cuts["cut"]
     assert moved.value == pytest.approx(4 * base.value + 1, rel=1e-12)
     assert moved.spread == pytest.approx(4 * base.spread, rel=1e-6)
-    assert fit(x[::-1].copy(), k=3) == fit(x, k=3)
+    assert repr(fit(x[::-1].copy(), k=3)) == repr(fit(x, k=3))
 
 
 def test_far_outliers_do_not_matter():

@@ -1,0 +1,132 @@
+"""Gate a study: panel by panel, with its overrides, into cohort objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from il2cyto.batch import Job, gate_files
+from il2cyto.cohort._build import build_cohort
+from il2cyto.io import find_template, read_overrides, read_template, write_events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from il2cyto.batch import Failure, Progress
+    from il2cyto.gt import GateResult
+    from il2cyto.study import Study
+    from il2cyto.template import GatingTemplate, Override
+
+
+@dataclass(frozen=True)
+class GatedStudy:
+    """A gated study: for each panel the cohort object and the table of cuts behind it."""
+
+    cohorts: Mapping[str, AnnData]
+    cuts: Mapping[str, pl.DataFrame]
+    failures: tuple[Failure, ...]
+
+    @property
+    def mod(self) -> Mapping[str, AnnData]:
+        """The cohorts by the name that MuData gives them, so that `get` takes a whole study."""
+        return self.cohorts
+
+    @property
+    def adata(self) -> AnnData:
+        """The cohort object of a study with one panel."""
+        (adata,) = self.cohorts.values()
+        return adata
+
+
+def gate_study(
+    study: Study, *, workers: int | None = None, progress: Progress | None = None, events_dir: Path | None = None
+) -> GatedStudy:
+    """Gate every file of a study.
+
+    Parameters
+    ----------
+    study
+        From :func:`il2cyto.io.read_study`.
+    workers
+        Threads; as many as there are cores if None.
+    progress
+        Called with stage, files done and files in all.
+    events_dir
+        Where to write each file's events with their gates, ``<sample>.h5ad``; not written if None.
+
+    Returns
+    -------
+    Cohort objects and tables of cuts by panel. A file that cannot be read is a row in ``failures``.
+
+    Raises
+    ------
+    TemplateError
+        If a panel's template is not valid.
+
+    Examples
+    --------
+    >>> from il2cyto import cohort, datasets, io
+    >>> study = io.read_study(datasets.sample_data_path() / "study.yaml")
+    >>> cohort.gate_study(study).adata.layers["counts"].shape[0] == study.sheet.height
+    True
+    """
+    cohorts: dict[str, AnnData] = {}
+    cuts: dict[str, pl.DataFrame] = {}
+    failures: list[Failure] = []
+    overrides = _overrides(study)
+    for panel in study.panels:
+        # FMO and compensation tubes have no frequencies of their own.
+        rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
+        if not rows.height:
+            continue
+        path = find_template(study.panels[panel].template, relative_to=study.folder)
+        template, source = read_template(path), path.read_text(encoding="utf-8")
+
+        def keep_events(job: Job, result: GateResult, template: GatingTemplate = template) -> None:
+            if events_dir is not None:
+                target = events_dir / f"{job.sample}.h5ad"
+                write_events(
+                    job.path, target, sample=job.sample, batch=job.batch, template=template, masks=result.masks
+                )
+
+        batch = gate_files(
+            _jobs(rows, study),
+            template,
+            aliases=study.marker_aliases,
+            workers=workers,
+            progress=progress,
+            overrides=[override for override in overrides if override.sample in set(rows["sample"])],
+            on_gated=None if events_dir is None else keep_events,
+        )
+        cohorts[panel] = build_cohort(batch, study, rows, panel=panel, source=source)
+        cuts[panel] = batch.cuts
+        failures.extend(batch.failures)
+    return GatedStudy(cohorts, cuts, tuple(failures))
+
+
+def _overrides(study: Study) -> tuple[Override, ...]:
+    if study.overrides is None:
+        return ()
+    templates = {
+        panel: read_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()
+    }
+    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+    return read_overrides(study.path(study.overrides), of_sample)
+
+
+def _jobs(rows: pl.DataFrame, study: Study) -> list[Job]:
+    columns = set(rows.columns)
+    return [
+        Job(
+            row["sample"],
+            study.path(row["file"]),
+            batch=row[template_column] if (template_column := "batch") in columns else None,
+            subject=row["subject"],
+        )
+        for row in rows.iter_rows(named=True)
+    ]

@@ -1,0 +1,94 @@
+"""What is known of each sample: subject, visit, arm, batch, and how its file fared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from il2cyto._keys import Obs
+from il2cyto.gt._flags import FAIL, Flag
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import polars as pl
+
+    from il2cyto.batch import GatedBatch
+    from il2cyto.gt import GateResult
+    from il2cyto.study import Study
+    from il2cyto.template import GatingTemplate
+
+    FloatArray = npt.NDArray[np.float64]
+
+#: Columns of the sample sheet that become categories of obs where the sheet has them.
+_SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
+
+
+def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: str) -> pd.DataFrame:
+    results = batch.results
+    index = pd.Index([result.sample for result in results], name=Obs.SAMPLE)
+    by_sample = {row["sample"]: row for row in rows.iter_rows(named=True)}
+    sheet = [by_sample[sample] for sample in index]
+    visits = [row["visit"] for row in sheet]
+    facts = [batch.facts[sample] for sample in index]
+    obs = pd.DataFrame(index=index)
+    obs[Obs.SUBJECT] = pd.Categorical([row["subject"] for row in sheet])
+    obs[Obs.VISIT] = pd.Categorical(visits, categories=list(study.visits), ordered=True)
+    _add_schedule(obs, study, visits)
+    _add_arm(obs, study)
+    for name in _SHEET_CATEGORIES:
+        if name in rows.columns:
+            obs[name] = pd.Categorical([row[name] for row in sheet])
+    obs[Obs.PANEL] = pd.Categorical([panel] * len(index))
+    obs[Obs.N_EVENTS] = np.array([result.n_events for result in results], dtype=np.int64)
+    _add_viability(obs, results, batch.template)
+    obs[Obs.COMPENSATION] = pd.Categorical([result.compensation for result in results])
+    reasons = [list(fact.flags) for fact in facts]
+    endpoints = [p.name for p in batch.template.populations if p.endpoint]
+    for reason, result in zip(reasons, results, strict=True):
+        reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
+    obs[Obs.QC_PASS] = [not any(r.endswith("_NOT_EVALUABLE") for r in reason) for reason in reasons]
+    obs[Obs.QC_REASONS] = pd.Categorical([";".join(reason) for reason in reasons])
+    obs[Obs.CONTROL] = [bool(row["control"]) for row in sheet]
+    obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])
+    obs[Obs.FILE_SHA256] = pd.Categorical([fact.sha256 for fact in facts])
+    return obs
+
+
+def _add_schedule(obs: pd.DataFrame, study: Study, visits: list[str | None]) -> None:
+    weeks = [study.weeks.get(visit, np.nan) if visit else np.nan for visit in visits]
+    if study.schedule:
+        obs[Obs.WEEK] = np.array(weeks, dtype=np.float64)
+        obs[Obs.BASELINE] = [visit == study.baseline_visit for visit in visits]
+    if study.treatment_weeks:
+        # A visit on the last day of a period still shows its effect; one on the first day is before the first dose.
+        on = [any(start < week <= end for start, end in study.treatment_weeks) for week in weeks]
+        obs[Obs.PERIOD] = pd.Categorical(["on" if value else "off" for value in on], categories=["off", "on"])
+
+
+def _add_arm(obs: pd.DataFrame, study: Study) -> None:
+    if study.subject_sheet is None or "arm" not in study.subject_sheet.columns:
+        return
+    arms = dict(study.subject_sheet.select("subject", "arm").iter_rows())
+    known = list(study.arms) or sorted({arm for arm in arms.values() if arm})
+    obs[Obs.ARM] = pd.Categorical([arms.get(subject) for subject in obs[Obs.SUBJECT]], categories=known)
+
+
+def _add_viability(obs: pd.DataFrame, results: tuple[GateResult, ...], template: GatingTemplate) -> None:
+    if template.live is None:
+        return
+    live = np.array([result.counts[template.live] for result in results])
+    parent = np.array([result.parent_counts[template.live] for result in results])
+    # Where the panel has no viability dye the step is passed through: there is no viability, not 100 %.
+    passed = np.array([bool(result.flags[template.live] & Flag.MISSING_PASS) for result in results], dtype=np.bool_)
+    live[passed] = np.nan
+    obs[Obs.N_LIVE] = pd.array(np.where(np.isnan(live), -1, live).astype(np.int64), dtype="Int64")
+    obs.loc[np.isnan(live), Obs.N_LIVE] = pd.NA
+    obs[Obs.VIABILITY] = ratio(live, parent)
+
+
+def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
+    # An empty parent means that too few cells were seen, not that the fraction is 0.
+    ratio: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return ratio
