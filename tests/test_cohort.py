@@ -137,3 +137,18 @@ def test_renaming_subjects_changes_no_frequency(small, adata):
     subjects = small.subject_sheet.with_columns(subject="P-" + pl.col("subject"))
     other = cohort.gate_study(small.model_copy(update={"sheet": renamed, "subject_sheet": subjects})).adata
     np.testing.assert_array_equal(other.X, adata.X)
+
+
+def test_the_templates_grouping_says_which_column_is_the_batch(small, tmp_path):
+    from il2cyto.io import find_template
+
+    text = (
+        find_template("tnk")
+        .read_text()
+        .replace("adapt: {level: sample", "grouping: {batch: site}\nadapt: {level: sample", 1)
+    )
+    (tmp_path / "template.yaml").write_text(text)
+    panels = {"tnk": small.panels["tnk"].model_copy(update={"template": str(tmp_path / "template.yaml")})}
+    sheet = small.sheet.with_columns(site=pl.Series(["north", "south"] * 11)[: small.sheet.height])
+    cuts = cohort.gate_study(small.model_copy(update={"sheet": sheet, "panels": panels})).cuts["tnk"]
+    assert set(cuts.filter(pl.col("population") == "CD25pos")["group"]) == {"north", "south"}

@@ -95,7 +95,7 @@ def gate_study(
                 )
 
         batch = gate_files(
-            _jobs(rows, study),
+            _jobs(rows, study, template),
             template,
             aliases=study.marker_aliases,
             workers=workers,
@@ -119,14 +119,10 @@ def _overrides(study: Study) -> tuple[Override, ...]:
     return read_overrides(study.path(study.overrides), of_sample)
 
 
-def _jobs(rows: pl.DataFrame, study: Study) -> list[Job]:
-    columns = set(rows.columns)
+def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:
+    """One job a file; batch and subject are the sheet's columns that the template's grouping names."""
+    batch, subject = template.grouping.batch, template.grouping.subject
     return [
-        Job(
-            row["sample"],
-            study.path(row["file"]),
-            batch=row[template_column] if (template_column := "batch") in columns else None,
-            subject=row["subject"],
-        )
+        Job(row["sample"], study.path(row["file"]), batch=row.get(batch), subject=row.get(subject))
         for row in rows.iter_rows(named=True)
     ]
