@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from il2cyto.errors import PanelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Canonical marker -> other spellings. Any ``CD<number>`` is known without standing here.
 VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
@@ -248,13 +248,43 @@ class Panel:
         msg = f"{file}: marker {key!r} not found; {self.nearest(key)}. Add the file's label to the aliases table."
         raise PanelError(msg)
 
+    def require_all(self, keys: Iterable[str], *, file: str) -> dict[str, Channel]:
+        """The channel of each key, with everything that is missing or ambiguous in one message.
+
+        Raises
+        ------
+        PanelError
+            As :meth:`require`; several absent markers share a line.
+        """
+        absent = [key for key in keys if not self.candidates(key)]
+        found, problems = {}, []
+        for key in keys:
+            try:
+                found[key] = self.require(key, file=file)
+            except PanelError as error:
+                if len(absent) < 2 or key not in absent:
+                    problems.append(str(error))
+        if len(absent) > 1:
+            names = ", ".join(repr(key) for key in absent)
+            problems.insert(
+                0, f"{file}: markers {names} not found; {self._inventory}. Add the file's labels to the aliases table."
+            )
+        if problems:
+            raise PanelError("\n".join(problems))
+        return found
+
+    @property
+    def _inventory(self) -> str:
+        known = sorted({channel.marker for channel in self.channels if channel.markers})
+        return f"the file has {', '.join(known) or 'no known marker'}"
+
     def nearest(self, key: str) -> str:
         """A phrase naming the channels closest to `key`, for messages: known markers only, never free text of a label."""
         known = {c.marker: c.name for c in self.channels if c.markers}
         near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
         if near:
             return "nearest: " + ", ".join(f"{marker} on {known[marker]}" for marker in near)
-        return f"the file has {', '.join(known) or 'no known marker'}"
+        return self._inventory
 
 
 def _channel(index: int, name: str, label: str, value: float, aliases: Mapping[str, str] | None) -> Channel:

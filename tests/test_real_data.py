@@ -103,7 +103,10 @@ def test_a_spectral_panel_is_gated_with_plausible_numbers_and_what_it_lacks_is_f
     study = write_study(tmp_path, files, [file.stem for file in files], ["V1"] * len(files), "tnk")
     output = pipeline.gate(study, tmp_path / "out")
     assert [failure.file for failure in output.failures] == ["INF071_Ctrl_Unstained.fcs"]
-    assert "marker 'CD3' not found" in output.failures[0].message
+    assert (
+        "markers 'CD3', 'CD4', 'CD8', 'CD25', 'CD127', 'CD56', 'CD16' not found; the file has no known marker"
+        in output.failures[0].message
+    )
     adata = output.cohorts["p"]
     assert adata.n_obs == 4
     assert set(adata.obs["compensation"]) == {"acquisition"}

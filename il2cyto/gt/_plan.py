@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.errors import PanelError
 from il2cyto.pp import compensate, transform
 from il2cyto.template import RefGate
 
@@ -53,14 +52,7 @@ def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
     PanelError
         If a required marker is absent or stands on several channels: all of them in one message.
     """
-    problems, channels = [], {}
-    for key in template.requires:
-        try:
-            channels[key] = panel.require(key, file=file)
-        except PanelError as error:
-            problems.append(str(error))
-    if problems:
-        raise PanelError("\n".join(problems))
+    channels = panel.require_all(template.requires, file=file)
     keys = {key for p in template.populations if p.gate for key in p.gate.keys} | set(template.optional)
     for key in sorted(keys - channels.keys()):
         channel = panel.find(key)
