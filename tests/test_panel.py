@@ -62,7 +62,7 @@ def test_an_absent_and_an_ambiguous_marker_are_named_with_the_remedy():
     with pytest.raises(PanelError) as error:
         panel.require("CD128", file="x.fcs")
     assert str(error.value) == (
-        "x.fcs: marker 'CD128' not found; nearest: CD127 on FL3. Add the file's label to the aliases table."
+        "x.fcs: marker 'CD128' not found; nearest: CD127 on FL3, CD3 on FL2. Add the file's label to the aliases table."
     )
     with pytest.raises(PanelError) as error:
         panel.require_all(["CD4", "CD8", "CD127"], file="x.fcs")
