@@ -1,4 +1,4 @@
-"""Compiled loops (numba): no GIL, compiled once and kept on disk."""
+"""The accepted valley of smooth densities, compiled."""
 
 from __future__ import annotations
 
