@@ -57,6 +57,9 @@ def linear_cuts(cuts: Sequence[float], spec: Spec) -> FloatArray:
         last_below = np.where(first > 0, points[rows, np.maximum(first - 1, 0)], low)
         high = np.where(found, points[rows, first], high)
         low = np.where(found, last_below, points[rows, -1])
+    # Of neighbours whose transforms differ by rounding alone, the first that reaches the cut.
+    points = np.maximum(high[:, np.newaxis] - np.arange(_BRANCHES, -1, -1), ends[0])
+    high = points[np.arange(target.size), (transform(_value(points), spec) >= target[:, np.newaxis]).argmax(axis=1)]
     x = _value(high)
     x[(high == ends[1]) & ~(transform(x, spec) >= target)] = np.inf
     x[below_all] = -np.inf
@@ -97,16 +100,14 @@ def axis(spec: Spec, low: float, high: float) -> tuple[ByteArray, FloatArray]:
     (65536,) the cell of each pattern of bits, and (CELLS, 2) the range of each cell on the transformed scale, a little
     widened, within `low` and `high`: beyond them there is nothing to tell apart.
     """
-    patterns = np.arange(1 << 16, dtype=np.uint32) << 16
-    edges = np.stack([patterns, patterns | np.uint32(0xFFFF)]).view(np.float32).astype(np.float64)
-    known = np.isfinite(edges).all(axis=0)
+    patterns = np.arange(1 << 16, dtype=np.uint32)
+    negative, finite = patterns >= 1 << 15, (patterns & 0x7F80) != 0x7F80
+    bounds = np.where(negative, low, high) * np.ones((2, 1))
+    edges = np.stack([patterns << 16, patterns << 16 | 0xFFFF])[:, finite].view(np.float32).astype(np.float64)
     # A float64 that lies between two float32 may be rounded into the neighbouring pattern.
-    widened = np.sort(edges, axis=0) * np.where(np.sort(edges, axis=0) >= 0, [[1 - 1e-6], [1 + 1e-6]], [[1 + 1e-6], [1 - 1e-6]])
-    widened += np.array([[-1e-30], [1e-30]])
-    bounds = np.clip(transform(np.where(known, widened, 0.0), spec), low, high)
-    beyond = np.isinf(edges[0]) | np.isinf(edges[1]) | ~known
-    negative = patterns >= np.uint32(1 << 31)
-    bounds[:, beyond] = np.where(negative[beyond], low, high)
+    slack = np.array([[-1.0], [1.0]])
+    edges = np.sort(edges, axis=0) + slack * (1e-6 * np.abs(edges) + 1e-30)
+    bounds[:, finite] = np.clip(transform(edges, spec), low, high)
     cell = np.clip((bounds[0] - low) / (high - low) * CELLS, 0, CELLS - 1).astype(np.uint8)
     ranges = np.full((CELLS, 2), [np.inf, -np.inf])
     np.minimum.at(ranges[:, 0], cell, bounds[0])
