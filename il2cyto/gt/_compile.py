@@ -11,6 +11,7 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._curves import Curve, curve_of
 from il2cyto.gt._kernels import _gate as k
 from il2cyto.gt._linear import linear_cuts
+from il2cyto.gt._passes import fuse_cuts, merge_columns
 from il2cyto.gt._walk import keys_with_a_top
 from il2cyto.pp._compensation import inverse
 from il2cyto.template._gates import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 #: Versions of a gate: its cut moved towards fewer events, its cut, its cut moved towards more.
 STRICT, EXACT, LOOSE = 0, 1, 2
-_OP_SIZE = 7
+_OP_SIZE = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +53,19 @@ class Program:
     ----------
     columns
         Columns of the file that are read, and in which an event must be finite.
-    sources
-        For each column on the linear scale the columns of the file and the weights of which it is the sum.
+    groups
+        For each COLUMNS the columns of the file and their weights in up to four columns on the linear scale.
     rows
         Population -> its rows of membership, by version; populations that cannot be evaluated are absent.
     counters
         (population, version) or (population, channel) -> where its count is.
     curves
-        Number of an operation -> the shape in numpy, which decides when the kernel is not sure.
+        Place of its parameters -> the shape in numpy, which decides when the kernel is not sure.
     """
 
     columns: tuple[int, ...]
-    sources: tuple[tuple[tuple[int, float], ...], ...]
+    groups: tuple[tuple[tuple[int, tuple[float, ...]], ...], ...]
+    n_columns: int
     ops: IntArray
     parameters: FloatArray
     grids: tuple[IntArray, ByteArray, ByteArray]
@@ -78,7 +80,7 @@ def compile_plan(
     events: Events, decide: Callable[[Population], Decision], polygons: Mapping[str, Sequence[tuple[float, float]]]
 ) -> Program:
     """Compile the populations that have a cut and their channels; whether they have the events is seen after counting."""
-    return _Compiler(events.plan, _mixing(events), decide, polygons).compile()
+    return _Compiler(events.plan, _mixing(events), _detectors(events), decide, polygons).compile()
 
 
 def _mixing(events: Events) -> dict[int, tuple[tuple[int, float], ...]]:
@@ -87,8 +89,7 @@ def _mixing(events: Events) -> dict[int, tuple[tuple[int, float], ...]]:
     spillover: Spillover | None = events.spillover
     if spillover is None:
         return mixing
-    position = {channel.name: channel.index for channel in events.file.channels}
-    at = [position[name] for name in spillover.channels]
+    at = _detectors(events)
     weights = inverse(np.asarray(spillover.matrix, dtype=np.float64))
     for target, column in enumerate(at):
         if column in mixing:
@@ -96,15 +97,22 @@ def _mixing(events: Events) -> dict[int, tuple[tuple[int, float], ...]]:
     return mixing
 
 
+def _detectors(events: Events) -> list[int]:
+    """Columns of the file in the order of the spillover matrix."""
+    position = {channel.name: channel.index for channel in events.file.channels}
+    return [] if events.spillover is None else [position[name] for name in events.spillover.channels]
+
+
 class _Compiler:
     def __init__(
         self,
         plan: Plan,
         mixing: Mapping[int, tuple[tuple[int, float], ...]],
+        order: Sequence[int],
         decide: Callable[[Population], Decision],
         polygons: Mapping[str, Sequence[tuple[float, float]]],
     ) -> None:
-        self._plan, self._template, self._mixing = plan, plan.template, mixing
+        self._plan, self._template, self._mixing, self._order = plan, plan.template, mixing, order
         self._decide, self._polygons = decide, polygons
         self._ops: list[tuple[int, ...]] = []
         self._parameters: list[float] = []
@@ -129,11 +137,15 @@ class _Compiler:
         for spec, cuts in self._pending.items():
             at, values = zip(*cuts, strict=True)
             parameters[list(at)] = linear_cuts(values, spec)
-        sources = tuple(self._mixing[column] for column in self._columns)
+        names = list(self._lists)
+        above = [-1, *(names.index(self._template.by_name[name].parent) for name in names[1:])]
+        ops, groups = merge_columns(self._ops, above, [len(self._mixing[column]) > 1 for column in self._columns])
+        ops = fuse_cuts(ops)
         return Program(
             columns=tuple(sorted({i for mixed in self._mixing.values() for i, _ in mixed})),
-            sources=sources,
-            ops=np.array(self._ops, dtype=np.int64).reshape(-1, _OP_SIZE),
+            groups=tuple(self._sources(group) for group in groups),
+            n_columns=len(self._columns),
+            ops=np.array([(*op, *[0] * (_OP_SIZE - len(op))) for op in ops], dtype=np.int64).reshape(-1, _OP_SIZE),
             parameters=parameters,
             grids=(
                 np.array(self._grids, dtype=np.int64).reshape(-1, 2),
@@ -146,6 +158,15 @@ class _Compiler:
             n_rows=self._n_rows,
             n_lists=len(self._lists),
         )
+
+    def _sources(self, group: tuple[int, ...]) -> tuple[tuple[int, tuple[float, ...]], ...]:
+        """Stored columns that any column of the group needs, in the order of the matrix, with the weights in each."""
+        indices = list(self._columns)
+        weights = [dict(self._mixing[indices[column]]) for column in group]
+        lanes = [*weights, *[{}] * (k.LANES - len(group))]
+        used = self._order if len(group) > 1 else list(weights[0])
+        used = [column for column in used if any(column in own for own in weights)]
+        return tuple((column, tuple(own.get(column, 0.0) for own in lanes)) for column in used)
 
     # --- populations ---------------------------------------------------------------------------------------------------
 
@@ -300,7 +321,7 @@ class _Compiler:
             grid = len(self._grids)
             self._grids.append((self._axis(curve.grid[0]), self._axis(curve.grid[1])))
             self._classes.append(curve.grid[2])
-        self._curves[len(self._ops)] = curve
+        self._curves[at] = curve
         self._emit(curve.kind, source, row, *columns, at, grid)
 
     def _axis(self, cells: ByteArray) -> int:
@@ -324,7 +345,7 @@ class _Compiler:
     # --- places ---------------------------------------------------------------------------------------------------------
 
     def _emit(self, kind: int, source: str, *fields: int) -> None:
-        self._ops.append((kind, self._lists[source], *fields, *[0] * (_OP_SIZE - 2 - len(fields))))
+        self._ops.append((kind, self._lists[source], *fields))
 
     def _column(self, key: str, source: str) -> int:
         """The column with the values of a channel, computed for the events of `source` unless an ancestor has them."""
@@ -334,7 +355,7 @@ class _Compiler:
         name = source
         while name not in ready:
             if name == ROOT:
-                self._emit(k.COLUMN, source, column)
+                self._emit(k.COLUMNS, source, column)
                 ready.add(source)
                 break
             name = self._template.by_name[name].parent

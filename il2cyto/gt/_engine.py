@@ -10,7 +10,7 @@ import numpy as np
 from il2cyto._keys import ROOT
 from il2cyto.gt._compile import EXACT, LOOSE, STRICT, compile_plan
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._kernels._gate import UNSURE, run_block, usable_events
+from il2cyto.gt._kernels._gate import LANES, UNSURE, run_block, usable_events
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import RefGate
 
@@ -43,9 +43,10 @@ class Engine:
         self.counts = np.zeros(max(len(program.counters), 1), dtype=np.int64)
         self.n_usable = 0
         self._sources = _sources(program, self._blocks)
-        self._linear = np.empty((max(len(program.sources), 1), rows))
+        self._linear = np.empty((program.n_columns + 1, rows))
         self._member = np.zeros((max(program.n_rows, 1), rows), dtype=np.uint8)
-        self._lists = np.empty((program.n_lists, rows), dtype=np.int32)
+        # One list more, for those that nobody reads.
+        self._lists = np.empty((program.n_lists + 1, rows), dtype=np.uint32)
         self._lengths = np.zeros(program.n_lists, dtype=np.int64)
 
     def run(self) -> Iterator[tuple[int, ByteArray]]:
@@ -73,24 +74,25 @@ class Engine:
 
     def _decide(self, at: int) -> None:
         """Answer in numpy what hangs on the last bits of a transform."""
-        _, source, row, x, y, *_ = self._program.ops[at]
+        _, source, row, x, y, parameters, *_ = self._program.ops[at]
         events = self._lists[source, : self._lengths[source]]
         unsure = events[self._member[row, events] == UNSURE]
-        inside = self._program.curves[at].contains(self._linear[x, unsure], self._linear[y, unsure])
+        inside = self._program.curves[parameters].contains(self._linear[x, unsure], self._linear[y, unsure])
         self._member[row, unsure] = inside
 
 
-def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64], found: npt.NDArray[np.int32]) -> int:
+def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64], found: npt.NDArray[np.uint32]) -> int:
     bits, exponent = (np.uint32, 0x7F800000) if block.dtype == np.float32 else (np.uint64, 0x7FF0000000000000)
     return int(usable_events(block, block.view(bits).ravel(), bits(exponent), needed, found))
 
 
 def _sources(program: Program, blocks: Blocks) -> tuple[npt.NDArray, ...]:
     place = dict(zip(program.columns, blocks.positions.tolist(), strict=True))
-    starts = np.cumsum([0, *(len(mixed) for mixed in program.sources)], dtype=np.int64)
-    pairs = [(place[column], weight) for mixed in program.sources for column, weight in mixed]
-    positions, weights = zip(*pairs, strict=True) if pairs else ((), ())
-    return starts, np.array(positions, dtype=np.int64), np.array(weights, dtype=np.float64), blocks.gains
+    starts = np.cumsum([0, *(len(group) for group in program.groups)], dtype=np.int64)
+    pairs = [(place[column], weights) for group in program.groups for column, weights in group]
+    positions = np.array([at for at, _ in pairs], dtype=np.uint64)
+    weights = np.array([own for _, own in pairs], dtype=np.float64).reshape(-1, LANES)
+    return starts, positions, weights, blocks.gains
 
 
 class Counted(Walk[Node]):
