@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, compile_plan
+from il2cyto.gt._compile import EXACT, compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._medians import medians
 from il2cyto.gt._tree import Decision
 
 if TYPE_CHECKING:
@@ -82,17 +83,18 @@ def apply(
     """
     source = FinalCuts(cuts, sample)
     polygons = polygons or {}
-    program = compile_plan(events, source.decide, polygons)
-    engine = Engine(events, program)
-    template = events.plan.template
-    members = Members(template, program, events.n)
+    program = compile_plan(events, source.decide, polygons, medians=True)
+    engine, template = Engine(events, program), events.plan.template
+    members = Members(template, program, events.n if keep_masks else 0)
     for start, member in engine.run():
-        members.keep(start, member)
+        if keep_masks:
+            members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
     nodes, names = counted.nodes, [p.name for p in template.populations]
     bands = {name: counted.interval(name) for name in names}
+    found = medians(events, program, engine.sink.histograms)
     reported = [p.name for p in template.reported]
-    masks = {name: members.of(name, evaluable=nodes[name].evaluable) for name in reported}
+    pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
@@ -100,11 +102,11 @@ def apply(
         low={name: band[0] for name, band in bands.items()},
         high={name: band[1] for name, band in bands.items()},
         flags={name: int(nodes[name].flags) for name in names},
-        medians=_medians(events, masks),
+        medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
         n_events=events.n,
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
-        masks=masks if keep_masks else {},
+        masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
     )
 
 
@@ -155,17 +157,3 @@ class Members:
         if not evaluable:
             return np.zeros(self._n, dtype=np.bool_)
         return np.unpackbits(self._bits[self._place[name]], count=self._n).view(np.bool_)
-
-
-def _medians(
-    events: Events, masks: Mapping[str, npt.NDArray[np.bool_]]
-) -> dict[tuple[str, str], float]:
-    """Median of every marker in every reported population."""
-    markers = [key for key, channel in events.plan.channels.items() if channel.detector in ("fluor", "element")]
-    medians = {}
-    for key in markers:
-        values = events.linear(key)
-        for name, mask in masks.items():
-            own = values[mask]
-            medians[name, key] = float(np.median(own)) if own.size else float("nan")
-    return {(name, key): medians[name, key] for name in masks for key in markers}

@@ -59,6 +59,8 @@ class Program:
         Population -> its rows of membership, by version; populations that cannot be evaluated are absent.
     counters
         (population, version) or (population, channel) -> where its count is.
+    histograms
+        (population, marker) -> the histogram of its values, of which the median is found; empty if not asked for.
     curves
         Place of its parameters -> the shape in numpy, which decides when the kernel is not sure.
     """
@@ -71,16 +73,26 @@ class Program:
     grids: tuple[IntArray, ByteArray, ByteArray]
     rows: Mapping[str, tuple[int, int, int]]
     counters: Mapping[tuple[str, int | str], int]
+    histograms: Mapping[tuple[str, str], int]
     curves: Mapping[int, Curve]
     n_rows: int
     n_lists: int
 
 
 def compile_plan(
-    events: Events, decide: Callable[[Population], Decision], polygons: Mapping[str, Sequence[tuple[float, float]]]
+    events: Events,
+    decide: Callable[[Population], Decision],
+    polygons: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    medians: bool = False,
 ) -> Program:
     """Compile the populations that have a cut and their channels; whether they have the events is seen after counting."""
-    return _Compiler(events.plan, _mixing(events), _detectors(events), decide, polygons).compile()
+    return _Compiler(events.plan, _mixing(events), _detectors(events), decide, polygons).compile(medians=medians)
+
+
+def markers_of(plan: Plan) -> list[str]:
+    """The markers of which medians are given."""
+    return [key for key, channel in plan.channels.items() if channel.detector in ("fluor", "element")]
 
 
 def _mixing(events: Events) -> dict[int, tuple[tuple[int, float], ...]]:
@@ -128,11 +140,16 @@ class _Compiler:
         self._cells: list[ByteArray] = []
         self._grids: list[tuple[int, int]] = []
         self._classes: list[ByteArray] = []
-        self._parents = {p.parent for p in self._template.populations}
+        self._histograms: dict[tuple[str, str], int] = {}
+        self._listed = {p.parent for p in self._template.populations}
 
-    def compile(self) -> Program:
+    def compile(self, *, medians: bool) -> Program:
+        if medians:
+            self._listed |= {p.name for p in self._template.reported}
         for name in self._template.order:
             self._population(self._template.by_name[name])
+        if medians:
+            self._medians()
         parameters = np.array(self._parameters, dtype=np.float64)
         for spec, cuts in self._pending.items():
             at, values = zip(*cuts, strict=True)
@@ -154,6 +171,7 @@ class _Compiler:
             ),
             rows=self._rows,
             counters=self._counters,
+            histograms=self._histograms,
             curves=self._curves,
             n_rows=self._n_rows,
             n_lists=len(self._lists),
@@ -192,7 +210,7 @@ class _Compiler:
             else:
                 self._shape(name, parent, rows[version], version)
             target = -1
-            if version == EXACT and name in self._parents:
+            if version == EXACT and name in self._listed:
                 target = self._lists[name] = len(self._lists)
             self._emit(k.COLLECT, parent, rows[version], target, self._counter(name, version))
         self._rows[name] = (rows.get(STRICT, rows[EXACT]), rows[EXACT], rows.get(LOOSE, rows[EXACT]))
@@ -225,6 +243,14 @@ class _Compiler:
             at = self._pair(top - 1, np.nextafter(top, np.inf))
             column = self._column(key, population.parent)
             self._emit(k.COUNT, population.parent, column, self._counter(population.name, key), 0, at)
+
+    def _medians(self) -> None:
+        for key in markers_of(self._plan):
+            for name in self._template.order:
+                if self._template.by_name[name].report and name in self._rows:
+                    column = self._column(key, name)
+                    h = self._histograms[name, key] = len(self._histograms)
+                    self._emit(k.HISTOGRAM, name, column, h)
 
     # --- gates ----------------------------------------------------------------------------------------------------------
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._compile import EXACT, LOOSE, STRICT, compile_plan
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._kernels._gate import LANES, UNSURE, run_block, usable_events
+from il2cyto.gt._kernels._gate import BINS, LANES, UNSURE, run_block, usable_events
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import RefGate
 
@@ -28,6 +27,15 @@ if TYPE_CHECKING:
     ByteArray = npt.NDArray[np.uint8]
 
 
+class Sink(NamedTuple):
+    """Where histograms and gathered values go: histograms, bins to gather from, where the next value goes, values."""
+
+    histograms: npt.NDArray[np.uint32]
+    bins: npt.NDArray[np.int64]
+    filled: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
 class Engine:
     """Runs a program over the blocks of a file.
 
@@ -35,13 +43,23 @@ class Engine:
     ----------
     n_usable
         Events that are finite in every channel of the plan.
+    counts
+        By the program's counters.
+    sink
+        Histograms, by the program's numbers.
     """
 
-    def __init__(self, events: Events, program: Program) -> None:
+    def __init__(self, events: Events, program: Program, sink: Sink | None = None) -> None:
         self._program, self._blocks = program, events.file.blocks(program.columns)
         rows = self._blocks.rows
         self.counts = np.zeros(max(len(program.counters), 1), dtype=np.int64)
         self.n_usable = 0
+        self.sink = sink or Sink(
+            np.zeros((len(program.histograms), BINS), dtype=np.uint32),
+            np.empty((0, 2), dtype=np.int64),
+            np.empty(0, dtype=np.int64),
+            np.empty(0),
+        )
         self._sources = _sources(program, self._blocks)
         self._linear = np.empty((program.n_columns + 1, rows))
         self._member = np.zeros((max(program.n_rows, 1), rows), dtype=np.uint8)
@@ -65,7 +83,7 @@ class Engine:
         while True:
             at = run_block(
                 block, at, p.ops, p.parameters, self._sources, p.grids,
-                self._linear, self._member, self._lists, self._lengths, self.counts,
+                self._linear, self._member, self._lists, self._lengths, self.counts, self.sink,
             )  # fmt: skip
             if at == len(p.ops):
                 return

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     Op = tuple[int, ...]
 
-#: Fewer columns are computed faster one by one.
-_FEWEST = 3
+#: A column alone is computed faster by itself.
+_FEWEST = 2
 
 
 def merge_columns(

@@ -33,6 +33,11 @@ SINGLET = 8  # list, row, x, y, parameters
 COLLECT = 9  # list, row, list to fill or -1, count
 COUNT = 10  # list, column, count, 0, parameters: how many low <= x < high
 CUT = 11  # list, row, column, list to fill or -1, count, parameters, count at the top or -1, its parameters
+HISTOGRAM = 12  # list, column, histogram
+GATHER = 13  # list, column, histogram: keep the values that lie in some of its bins
+#: Bins of a histogram: sign, exponent and 4 bits of the mantissa of float32, in the order of the values.
+BINS = 1 << 13
+_SHIFT = 32 - 13
 #: Columns that one COLUMNS computes.
 LANES = 4
 
@@ -80,6 +85,7 @@ def run_block(
     lists: IntArray,
     lengths: IntArray,
     counts: IntArray,
+    sink: tuple[IntArray, IntArray, IntArray, FloatArray],
 ) -> int:
     """Run the operations from `first` on.
 
@@ -88,6 +94,7 @@ def run_block(
     """
     starts, positions, weights, gains = sources
     axes, cells, classes = grids
+    histograms, bins, filled, values = sink
     for o in range(first, ops.shape[0]):
         kind, source = ops[o, 0], ops[o, 1]
         events = lists[source, : lengths[source]]
@@ -125,6 +132,11 @@ def run_block(
         elif kind == COUNT:
             at = ops[o, 5]
             counts[ops[o, 3]] += _count_within(events, linear[ops[o, 2]], parameters[at], parameters[at + 1])
+        elif kind == HISTOGRAM:
+            _histogram(events, linear[ops[o, 2]], histograms[ops[o, 3]])
+        elif kind == GATHER:
+            h = ops[o, 3]
+            filled[h] = _gather(events, linear[ops[o, 2]], bins[h, 0], bins[h, 1], values, filled[h])
         elif kind <= OR:
             _boolean(kind, events, member, ops[o, 2], ops[o, 3], ops[o, 4])
         else:
@@ -361,3 +373,32 @@ def _singlet(events: IntArray, x: FloatArray, y: FloatArray, p: FloatArray, answ
             inside, unsure = np.uint8(UNSURE), True
         answer[i] = inside
     return unsure
+
+
+@njit(nogil=True, cache=True)
+def _histogram(events: IntArray, x: FloatArray, histogram: IntArray) -> None:
+    short = np.empty(1, dtype=np.float32)
+    bits = short.view(np.uint32)
+    for i in events:
+        short[0] = x[i]
+        histogram[_bin(bits[0])] += np.uint32(1)
+
+
+@njit(nogil=True, cache=True)
+def _gather(events: IntArray, x: FloatArray, first: int, last: int, values: FloatArray, at: int) -> int:
+    """Append the values in the bins first to last to those before `at`."""
+    short = np.empty(1, dtype=np.float32)
+    bits = short.view(np.uint32)
+    for i in events:
+        short[0] = x[i]
+        b = _bin(bits[0])
+        if first <= b <= last:
+            values[at] = x[i]
+            at += 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def _bin(bits: int) -> int:
+    """Order the bit patterns of float32 like their values."""
+    return (bits ^ (np.uint32(0xFFFFFFFF) if bits >> 31 else np.uint32(0x80000000))) >> _SHIFT
