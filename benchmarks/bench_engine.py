@@ -2,7 +2,7 @@
 
 All figures are ratios within one run, on one core unless said, with the files in the page cache. The events are simulated.
 
-Run `python benchmarks/bench_engine.py`, with `--full` for 3 million events too.
+Run `make bench`, or `OPENBLAS_NUM_THREADS=1 python benchmarks/bench_engine.py --full` for 3 million events too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
 
 import numpy as np
 
@@ -226,7 +223,9 @@ def main() -> int:
     met = True
     with tempfile.TemporaryDirectory() as folder:
         small = simulate(Path(folder) / "first.fcs", 10_000)
-        print(f"first file of the process: {timed(ours, small)[1]:.2f} s (compiled code read from its cache, or compiled)")
+        print(
+            f"first file of the process: {timed(ours, small)[1]:.2f} s (compiled code read from its cache, or compiled)"
+        )
         whole_apply(small)
         for n in sizes:
             path = simulate(Path(folder) / f"{n}.fcs", n)

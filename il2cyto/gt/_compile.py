@@ -97,7 +97,9 @@ def markers_of(plan: Plan) -> list[str]:
 
 def _mixing(events: Events) -> dict[int, tuple[tuple[int, float], ...]]:
     """Column -> the stored columns and weights that give its compensated values."""
-    mixing = {c.index: ((c.index, 1.0),) for c in events.plan.channels.values()}
+    mixing: dict[int, tuple[tuple[int, float], ...]] = {
+        c.index: ((c.index, 1.0),) for c in events.plan.channels.values()
+    }
     spillover: Spillover | None = events.spillover
     if spillover is None:
         return mixing
@@ -296,9 +298,7 @@ class _Compiler:
                 for key, low, high, how in zip(gate.channels, gate.min, gate.max, (k.SET, k.ALSO), strict=True):
                     self._interval(key, low, high, source, row, how)
             case QuadrantGate():
-                for key, at, keep, how in zip(
-                    gate.channels, (gate.x, gate.y), gate.keep, (k.SET, k.ALSO), strict=True
-                ):
+                for key, at, keep, how in zip(gate.channels, (gate.x, gate.y), gate.keep, (k.SET, k.ALSO), strict=True):
                     self._side(key, at, keep, source, row, how)
             case BoundaryGate():
                 self._boundary(gate, source, row)

@@ -105,9 +105,7 @@ def ellipse(gate: EllipseGate, x: Spec, y: Spec) -> Curve:
     return Curve(ELLIPSE, (x, y), shape, (*constants(x), *constants(y), *numbers), grid)
 
 
-def _grid(
-    outline: Points, tolerance: float, shape: Shape, x: Spec, y: Spec
-) -> tuple[ByteArray, ByteArray, ByteArray]:
+def _grid(outline: Points, tolerance: float, shape: Shape, x: Spec, y: Spec) -> tuple[ByteArray, ByteArray, ByteArray]:
     points = np.asarray(outline)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.01 * (high - low) + 2 * tolerance + 1e-9 * np.abs(points).max()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, LOOSE, STRICT, compile_plan
+from il2cyto.gt._compile import EXACT, LOOSE, STRICT
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._gate import BINS, LANES, UNSURE, run_block, usable_events
 from il2cyto.gt._walk import Node, Walk
@@ -104,7 +104,9 @@ def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64],
     return int(usable_events(block, block.view(bits).ravel(), bits(exponent), needed, found))
 
 
-def _sources(program: Program, blocks: Blocks) -> tuple[npt.NDArray, ...]:
+def _sources(
+    program: Program, blocks: Blocks
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     place = dict(zip(program.columns, blocks.positions.tolist(), strict=True))
     starts = np.cumsum([0, *(len(group) for group in program.groups)], dtype=np.int64)
     pairs = [(place[column], weights) for group in program.groups for column, weights in group]
@@ -116,8 +118,14 @@ def _sources(program: Program, blocks: Blocks) -> tuple[npt.NDArray, ...]:
 class Counted(Walk[Node]):
     """The populations of a file whose events the engine has counted."""
 
-    def __init__(self, events: Events, program: Program, engine: Engine, decide: Callable[[Population], Decision],
-                 polygons: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    def __init__(
+        self,
+        events: Events,
+        program: Program,
+        engine: Engine,
+        decide: Callable[[Population], Decision],
+        polygons: Mapping[str, Sequence[tuple[float, float]]],
+    ) -> None:
         self.plan, self._program, self._counts = events.plan, program, engine.counts
         self._decide, self._polygons = decide, polygons
         n = engine.n_usable

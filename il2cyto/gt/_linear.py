@@ -116,7 +116,11 @@ def axis(spec: Spec, low: float, high: float) -> tuple[ByteArray, FloatArray]:
 
 
 def classify(
-    outline: Points, tolerance: float, x: FloatArray, y: FloatArray, inside: Callable[[FloatArray, FloatArray], npt.NDArray[np.bool_]]
+    outline: Points,
+    tolerance: float,
+    x: FloatArray,
+    y: FloatArray,
+    inside: Callable[[FloatArray, FloatArray], npt.NDArray[np.bool_]],
 ) -> ByteArray:
     """Class of each cell of a grid: mixed where the outline, widened by `tolerance`, passes through it."""
     used = (x[:, 0] <= x[:, 1])[:, np.newaxis] & (y[:, 0] <= y[:, 1])

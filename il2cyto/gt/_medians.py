@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 _AT_ONCE = 1 << 21
 
 
-def medians(
-    events: Events, program: Program, histograms: npt.NDArray[np.uint32]
-) -> Mapping[tuple[str, str], float]:
+def medians(events: Events, program: Program, histograms: npt.NDArray[np.uint32]) -> Mapping[tuple[str, str], float]:
     """Find the median of each marker in each population for which the first pass filled a histogram; NaN without events."""
     totals = histograms.sum(axis=1, dtype=np.int64)
     # The two middle ranks, the same one for an odd number, and the bins that hold them.
     ranks = np.stack([(totals - 1) // 2, totals // 2], axis=1)
     bins = np.zeros((len(totals), 2), dtype=np.int64)
     below, sizes = np.zeros_like(totals), np.zeros_like(totals)
-    for h in np.flatnonzero(totals):
+    for h in np.flatnonzero(totals).tolist():
         upto = np.cumsum(histograms[h], dtype=np.int64)
         bins[h] = np.searchsorted(upto, ranks[h], side="right")
         below[h] = upto[bins[h, 0] - 1] if bins[h, 0] else 0

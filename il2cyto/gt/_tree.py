@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     BoolArray = npt.NDArray[np.bool_]
 
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """Membership under a gate's cut, and under the cut moved by its spread towards fewer and towards more events."""

@@ -91,7 +91,9 @@ class Walk(ABC, Generic[N]):
             low, high = population.endpoint.plausible
             if not low <= node.count / node.parent_count <= high:
                 flags |= Flag.IMPLAUSIBLE
-        if any(self._n_at_top(population, key) > 0.01 * node.parent_count for key in keys_with_a_top(self.plan, population)):
+        if any(
+            self._n_at_top(population, key) > 0.01 * node.parent_count for key in keys_with_a_top(self.plan, population)
+        ):
             flags |= Flag.AT_EDGE
         return flags
 

@@ -34,7 +34,7 @@ def in_numpy(events, cuts, sample, polygons=None):
     for side, version in (("low", "strict"), ("high", "loose")):
         result[side] = {
             name: np.count_nonzero(getattr(n.band, version)) / n.parent_count
-            if n.evaluable and n.band.strict is not n.band.mask
+            if n.band is not None and n.evaluable and n.band.strict is not n.band.mask
             else np.nan
             for name, n in of.items()
         }
@@ -151,9 +151,11 @@ def test_random_trees_with_edges_on_events_are_gated_as_in_numpy(seed, scale, co
     }  # fmt: skip
     one = {"name": "one", "parent": "root", "gate": {"method": "fixed", "channel": "CD3", "at": 0, "keep": "above"}}
     file = open_fcs(path)
-    events = Events(file, make_plan(GatingTemplate.model_validate({**head, "populations": [one]}), file.panel(), file="f"))
+    events = Events(
+        file, make_plan(GatingTemplate.model_validate({**head, "populations": [one]}), file.panel(), file="f")
+    )
     points = np.column_stack([events.scaled(key) for key in KEYS])
-    populations = []
+    populations: list[dict] = []
     for i in range(12):
         parent = str(rng.choice(["root", "root", *(population["name"] for population in populations)]))
         populations.append({"name": f"p{i}", "parent": parent, **random_gate(rng, points, populations)})

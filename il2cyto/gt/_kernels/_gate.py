@@ -8,16 +8,18 @@ computed here is compared with numpy to the last bit.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from il2cyto.gt._kernels._decorator import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    # Blocks are float32 or float64, lists uint32, tables int64: numba sees what comes.
+    FloatArray = npt.NDArray[Any]
+    IntArray = npt.NDArray[Any]
     ByteArray = npt.NDArray[np.uint8]
 
 # Kinds of operation; the fields of each stand beside it.
@@ -54,8 +56,10 @@ NONE, LINEAR, LOGICLE, ASINH, LOG = 0, 1, 2, 3, 4
 TRANSFORM_SIZE = 6
 
 
-@njit(nogil=True, cache=True)
-def usable_events(raw: FloatArray, bits: IntArray, exponent: int, needed: IntArray, found: IntArray) -> int:
+@kernel
+def usable_events(
+    raw: FloatArray, bits: IntArray, exponent: np.unsignedinteger[Any], needed: IntArray, found: IntArray
+) -> int:
     """List the events that are finite in the `needed` columns; `bits` are the same numbers as integers."""
     n = raw.shape[0]
     largest = exponent - exponent
@@ -72,7 +76,7 @@ def usable_events(raw: FloatArray, bits: IntArray, exponent: int, needed: IntArr
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def run_block(
     raw: FloatArray,
     first: int,
@@ -140,7 +144,12 @@ def run_block(
         elif kind <= OR:
             _boolean(kind, events, member, ops[o, 2], ops[o, 3], ops[o, 4])
         else:
-            x, y, answer, own_parameters = linear[ops[o, 3]], linear[ops[o, 4]], member[ops[o, 2]], parameters[ops[o, 5] :]
+            x, y, answer, own_parameters = (
+                linear[ops[o, 3]],
+                linear[ops[o, 4]],
+                member[ops[o, 2]],
+                parameters[ops[o, 5] :],
+            )
             if kind == SINGLET:
                 unsure = _singlet(events, x, y, own_parameters, answer)
             else:
@@ -150,10 +159,10 @@ def run_block(
                 )
             if unsure:
                 return o
-    return ops.shape[0]
+    return len(ops)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _column(
     raw: FloatArray, events: IntArray, positions: IntArray, weights: FloatArray, gains: FloatArray, out: FloatArray
 ) -> None:
@@ -172,7 +181,7 @@ def _column(
             out[i] = total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _columns(
     raw: FloatArray,
     events: IntArray,
@@ -198,7 +207,7 @@ def _columns(
         first[i], second[i], third[i], fourth[i] = a, b, c, d
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cut(
     events: IntArray,
     x: FloatArray,
@@ -216,12 +225,12 @@ def _cut(
         inside = np.uint8((value >= low) & (value < high))
         answer[i] = inside
         out[count] = i
-        count += inside
-        top += np.uint8((value >= top_low) & (value < top_high))
+        count += int(inside)
+        top += int((value >= top_low) & (value < top_high))
     return count, top
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _within(events: IntArray, x: FloatArray, low: float, high: float, how: int, answer: ByteArray) -> None:
     flip = np.uint8(how & 1)
     if how < ALSO:
@@ -232,7 +241,7 @@ def _within(events: IntArray, x: FloatArray, low: float, high: float, how: int, 
             answer[i] &= np.uint8((x[i] >= low) & (x[i] < high)) ^ flip
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_within(events: IntArray, x: FloatArray, low: float, high: float) -> int:
     count = 0
     for i in events:
@@ -240,7 +249,7 @@ def _count_within(events: IntArray, x: FloatArray, low: float, high: float) -> i
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count(events: IntArray, answer: ByteArray) -> int:
     count = 0
     for i in events:
@@ -248,7 +257,7 @@ def _count(events: IntArray, answer: ByteArray) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _collect(events: IntArray, answer: ByteArray, out: IntArray) -> int:
     """List the events whose answer is 1, without a branch: an event that is not kept is overwritten by the next."""
     count = 0
@@ -258,7 +267,7 @@ def _collect(events: IntArray, answer: ByteArray, out: IntArray) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _boolean(kind: int, events: IntArray, member: ByteArray, row: int, a: int, b: int) -> None:
     answer = member[row]
     if kind == ALL:
@@ -275,7 +284,7 @@ def _boolean(kind: int, events: IntArray, member: ByteArray, row: int, a: int, b
             answer[i] = member[a, i] | member[b, i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gridded(
     kind: int,
     events: IntArray,
@@ -303,14 +312,14 @@ def _gridded(
     return unsure
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _transform(x: float, p: FloatArray) -> float:
     """As il2cyto.pp.transform, but for the last bits."""
     kind = int(p[0])
     if kind == LOGICLE:
         return _logicle(x, p[1], p[2], p[3], p[4], p[5])
     if kind == LINEAR:
-        return (x + p[1]) / p[2]
+        return float((x + p[1]) / p[2])
     if kind == ASINH:
         return math.asinh(x / p[1])
     if kind == LOG:
@@ -318,7 +327,7 @@ def _transform(x: float, p: FloatArray) -> float:
     return x
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _logicle(x: float, b: float, d: float, r: float, x1: float, unit: float) -> float:
     z = abs(x) / unit
     u = min(z / (b + r * d), math.log1p(z) / b)
@@ -330,7 +339,7 @@ def _logicle(x: float, b: float, d: float, r: float, x1: float, unit: float) -> 
     return x1 + math.copysign(u, x)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _polygon(x: float, y: float, p: FloatArray) -> int:
     """Even-odd rule as in _shapes.polygon; p: tolerance, number of edges, then xa, ya, yb, slope of each (ya < yb)."""
     inside, tolerance = 0, p[0]
@@ -347,7 +356,7 @@ def _polygon(x: float, y: float, p: FloatArray) -> int:
     return inside
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _ellipse(x: float, y: float, p: FloatArray) -> int:
     """p: tolerance, distance square, mean, a, b, d of the covariance, its determinant."""
     dx, dy = x - p[2], y - p[3]
@@ -357,7 +366,7 @@ def _ellipse(x: float, y: float, p: FloatArray) -> int:
     return 1 if distance <= p[1] else 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _singlet(events: IntArray, x: FloatArray, y: FloatArray, p: FloatArray, answer: ByteArray) -> bool:
     """As _shapes.singlet; after the transforms: intercept, slope, width, centre, sxx, n, and 1 for the lower side alone."""
     unsure = False
@@ -375,7 +384,7 @@ def _singlet(events: IntArray, x: FloatArray, y: FloatArray, p: FloatArray, answ
     return unsure
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _histogram(events: IntArray, x: FloatArray, histogram: IntArray) -> None:
     short = np.empty(1, dtype=np.float32)
     bits = short.view(np.uint32)
@@ -384,7 +393,7 @@ def _histogram(events: IntArray, x: FloatArray, histogram: IntArray) -> None:
         histogram[_bin(bits[0])] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gather(events: IntArray, x: FloatArray, first: int, last: int, values: FloatArray, at: int) -> int:
     """Append the values in the bins first to last to those before `at`."""
     short = np.empty(1, dtype=np.float32)
@@ -398,7 +407,7 @@ def _gather(events: IntArray, x: FloatArray, first: int, last: int, values: Floa
     return at
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _bin(bits: int) -> int:
     """Order the bit patterns of float32 like their values."""
-    return (bits ^ (np.uint32(0xFFFFFFFF) if bits >> 31 else np.uint32(0x80000000))) >> _SHIFT
+    return int(bits ^ (np.uint32(0xFFFFFFFF) if bits >> 31 else np.uint32(0x80000000))) >> _SHIFT

@@ -65,7 +65,7 @@ class Blocks:
                 yield start, block
 
     def _fill(self, descriptor: int, block: FloatArray, offset: int) -> None:
-        left = memoryview(block).cast("B")
+        left = block.data.cast("B")
         while left:
             n = os.preadv(descriptor, [left], offset)
             if n == 0:
