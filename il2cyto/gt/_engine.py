@@ -104,15 +104,13 @@ def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64],
     return int(usable_events(block, block.view(bits).ravel(), bits(exponent), needed, found))
 
 
-def _sources(
-    program: Program, blocks: Blocks
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+def _sources(program: Program, blocks: Blocks) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     place = dict(zip(program.columns, blocks.positions.tolist(), strict=True))
     starts = np.cumsum([0, *(len(group) for group in program.groups)], dtype=np.int64)
     pairs = [(place[column], weights) for group in program.groups for column, weights in group]
     positions = np.array([at for at, _ in pairs], dtype=np.uint64)
     weights = np.array([own for _, own in pairs], dtype=np.float64).reshape(-1, LANES)
-    return starts, positions, weights, blocks.gains
+    return starts, positions, weights
 
 
 class Counted(Walk[Node]):

@@ -50,10 +50,9 @@ def quiet(path: Path):
 
 def joined(file, columns):
     blocks = file.blocks(columns)
-    gains = blocks.gains if blocks.gains.size else np.ones(max(blocks.positions, default=0) + 1)
     out = np.full((file.n_events, len(columns)), np.nan)
     for start, block in blocks:
-        out[start : start + len(block)] = block[:, blocks.positions].astype(np.float64) / gains[blocks.positions]
+        out[start : start + len(block)] = block[:, blocks.positions]
     return out
 
 

@@ -82,7 +82,7 @@ def run_block(
     first: int,
     ops: IntArray,
     parameters: FloatArray,
-    sources: tuple[IntArray, IntArray, FloatArray, FloatArray],
+    sources: tuple[IntArray, IntArray, FloatArray],
     grids: tuple[IntArray, ByteArray, ByteArray],
     linear: FloatArray,
     member: ByteArray,
@@ -96,7 +96,7 @@ def run_block(
     Returns the number of the first operation with an UNSURE answer, which the caller must replace before it runs those behind;
     the number of operations if there was none.
     """
-    starts, positions, weights, gains = sources
+    starts, positions, weights = sources
     axes, cells, classes = grids
     histograms, bins, filled, values = sink
     for o in range(first, ops.shape[0]):
@@ -106,10 +106,10 @@ def run_block(
             g = ops[o, 2]
             own = slice(starts[g], starts[g + 1])
             if ops[o, 3] == 1:
-                _column(raw, events, positions[own], weights[own], gains, linear[ops[o, 4]])
+                _column(raw, events, positions[own], weights[own], linear[ops[o, 4]])
             else:
                 _columns(
-                    raw, events, positions[own], weights[own], gains,
+                    raw, events, positions[own], weights[own],
                     linear[ops[o, 4]], linear[ops[o, 5]], linear[ops[o, 6]], linear[ops[o, 7]],
                 )  # fmt: skip
         elif kind == CUT:
@@ -163,22 +163,18 @@ def run_block(
 
 
 @kernel
-def _column(
-    raw: FloatArray, events: IntArray, positions: IntArray, weights: FloatArray, gains: FloatArray, out: FloatArray
-) -> None:
+def _column(raw: FloatArray, events: IntArray, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
     """Sum of stored columns times a row of the inverse spillover, in the order of pp.compensate."""
-    if gains.size == 0:
+    if positions.size == 1:
+        at, weight = positions[0], weights[0, 0]
         for i in events:
-            total = 0.0
-            for k in range(positions.size):
-                total += np.float64(raw[i, positions[k]]) * weights[k, 0]
-            out[i] = total
-    else:
-        for i in events:
-            total = 0.0
-            for k in range(positions.size):
-                total += np.float64(raw[i, positions[k]]) / gains[positions[k]] * weights[k, 0]
-            out[i] = total
+            out[i] = np.float64(raw[i, at]) * weight
+        return
+    for i in events:
+        total = 0.0
+        for k in range(positions.size):
+            total += np.float64(raw[i, positions[k]]) * weights[k, 0]
+        out[i] = total
 
 
 @kernel
@@ -187,7 +183,6 @@ def _columns(
     events: IntArray,
     positions: IntArray,
     weights: FloatArray,
-    gains: FloatArray,
     first: FloatArray,
     second: FloatArray,
     third: FloatArray,
@@ -198,8 +193,6 @@ def _columns(
         a = b = c = d = 0.0
         for k in range(positions.size):
             x = np.float64(raw[i, positions[k]])
-            if gains.size:
-                x /= gains[positions[k]]
             a += x * weights[k, 0]
             b += x * weights[k, 1]
             c += x * weights[k, 2]

@@ -14,6 +14,7 @@ from il2cyto.io._fcs._scale import divisor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from il2cyto.io._fcs._channels import FcsChannel
     from il2cyto.io._fcs._file import FcsFile
     from il2cyto.io._fcs._types import FloatArray, IntArray
 
@@ -31,8 +32,6 @@ class Blocks:
     ----------
     positions
         Where in a block's rows the columns asked for are.
-    gains
-        By what to divide each column of a block, empty if by nothing.
     rows
         Events of a block; the last has fewer.
     """
@@ -40,7 +39,6 @@ class Blocks:
     file: FcsFile
     columns: tuple[int, ...]
     positions: IntArray
-    gains: FloatArray
     rows: int
     stored: np.dtype[np.floating] | None
 
@@ -75,20 +73,18 @@ class Blocks:
 
 
 def plan_blocks(file: FcsFile, columns: tuple[int, ...]) -> Blocks:
-    """Choose how to read: floating-point numbers as they are stored, everything else decoded block by block."""
+    """Choose how to read: linear floating-point numbers as they are stored, everything else decoded block by block."""
     channels = [file.channels[i] for i in columns]
     stored = _stored(file)
-    scaled = any(c.is_logarithmic or (c.is_time and file._timestep is not None) for c in channels)
-    if stored is None or scaled:
+    if stored is None or any(_is_scaled(channel, file._timestep) for channel in channels):
         rows = BLOCK_BYTES // (8 * max(len(columns), 1)) // _STEP * _STEP + _STEP
-        return Blocks(file, columns, np.arange(len(columns)), np.empty(0), rows, None)
-    gains = np.ones(len(file.channels))
-    for channel in channels:
-        gains[channel.index] = divisor(channel)
+        return Blocks(file, columns, np.arange(len(columns)), rows, None)
     rows = BLOCK_BYTES // (stored.itemsize * len(file.channels)) // _STEP * _STEP + _STEP
-    return Blocks(
-        file, columns, np.array(columns, dtype=np.int64), gains if (gains != 1).any() else np.empty(0), rows, stored
-    )
+    return Blocks(file, columns, np.array(columns, dtype=np.int64), rows, stored)
+
+
+def _is_scaled(channel: FcsChannel, timestep: float | None) -> bool:
+    return channel.is_logarithmic or divisor(channel) != 1 or (channel.is_time and timestep is not None)
 
 
 def _stored(file: FcsFile) -> np.dtype[np.floating] | None:
