@@ -6,7 +6,7 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test coverage lint format wheel clean
+.PHONY: help demo test coverage bench lint format wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,9 +21,12 @@ test: $(VENV)/.stamp-test ## run the quick tests; real data in ../shared is used
 
 coverage: $(VENV)/.stamp-test ## run the quick tests and say which lines they did not reach
 	@$(BIN)/python -m coverage erase
-	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage run -m pytest
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
+
+bench: $(VENV)/.stamp ## gate simulated files, against FlowKit and against reading the bytes
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_engine.py
 
 lint: $(VENV)/.stamp-lint $(VENV)/.stamp-test ## check style, types, layers and dependencies
 	@$(BIN)/ruff check

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import ROOT
+from il2cyto.gt._compile import EXACT, compile_plan, markers_of
+from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._tree import Decision, Node, Tree
+from il2cyto.gt._medians import medians
+from il2cyto.gt._tree import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +20,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from il2cyto.gt._compile import Program
     from il2cyto.gt._plan import Events
-    from il2cyto.template import Gate, Population
+    from il2cyto.gt._tree import Tree
+    from il2cyto.template import Gate, GatingTemplate, Population
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,20 @@ def apply(
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
     """
-    tree = Tree(events, _FinalCuts(cuts, sample), polygons=polygons)
-    template = tree.template
-    names = [p.name for p in template.populations]
-    nodes = tree.nodes
-    bands = {name: _interval(nodes[name]) for name in names}
+    source = FinalCuts(cuts, sample)
+    polygons = polygons or {}
+    program = compile_plan(events, source.decide, polygons, medians=True)
+    engine, template = Engine(events, program), events.plan.template
+    members = Members(template, program, events.n if keep_masks else 0)
+    for start, member in engine.run():
+        if keep_masks:
+            members.keep(start, member)
+    counted = Counted(events, program, engine, source.decide, polygons)
+    nodes, names = counted.nodes, [p.name for p in template.populations]
+    bands = {name: counted.interval(name) for name in names}
+    found = medians(events, program, engine.sink.histograms)
+    reported = [p.name for p in template.reported]
+    pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
@@ -88,15 +102,15 @@ def apply(
         low={name: band[0] for name, band in bands.items()},
         high={name: band[1] for name, band in bands.items()},
         flags={name: int(nodes[name].flags) for name in names},
-        medians=_medians(tree),
+        medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
         n_events=events.n,
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
-        masks={p.name: _membership(tree, p) for p in template.reported} if keep_masks else {},
+        masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
     )
 
 
-class _FinalCuts:
+class FinalCuts:
     """A cut source that looks the sample's cuts up in the reconciled table."""
 
     def __init__(self, cuts: pl.DataFrame, sample: str) -> None:
@@ -110,35 +124,36 @@ class _FinalCuts:
             self._spreads.setdefault(population, {})[coordinate] = spread
             self._flags[population] = self._flags.get(population, Flag.NONE) | Flag(flags)
 
-    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision:
-        del gate, tree
+    def decide(self, population: Population) -> Decision:
+        """Look up the cuts of one population."""
         values, flags = self._values.get(population.name, {}), self._flags.get(population.name, Flag.NONE)
         if not values or not all(np.isfinite(value) for value in values.values()):
             return Decision(None, flags=flags)
         return Decision(values, self._spreads[population.name], flags)
 
-
-def _interval(node: Node) -> tuple[float, float]:
-    band, parent = node.band, node.parent_count
-    if band is None or not node.evaluable or band.strict is band.mask:
-        return float("nan"), float("nan")
-    return float(np.count_nonzero(band.strict)) / parent, float(np.count_nonzero(band.loose)) / parent
+    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision:
+        """Decide as a walk in numpy asks for it."""
+        del gate, tree
+        return self.decide(population)
 
 
-def _membership(tree: Tree, population: Population) -> npt.NDArray[np.bool_]:
-    node = tree.nodes[population.name]
-    return node.mask if node.evaluable else np.zeros(tree.events.n, dtype=np.bool_)
+class Members:
+    """Membership in the reported populations, one bit per event."""
 
+    def __init__(self, template: GatingTemplate, program: Program, n: int) -> None:
+        self._n = n
+        names = [p.name for p in template.reported if p.name in program.rows]
+        self._place = {name: i for i, name in enumerate(names)}
+        self._rows = np.array([program.rows[name][EXACT] for name in names], dtype=np.int64)
+        self._bits = np.zeros((len(names), -(-n // 8)), dtype=np.uint8)
 
-def _medians(tree: Tree) -> dict[tuple[str, str], float]:
-    """Median of every marker in every reported population."""
-    channels = tree.events.plan.channels
-    markers = [key for key, channel in channels.items() if channel.detector in ("fluor", "element")]
-    medians = {}
-    for population in tree.template.reported:
-        node = tree.nodes[population.name]
-        where = np.flatnonzero(node.mask) if node.evaluable else np.empty(0, dtype=np.int64)
-        for key in markers:
-            values = tree.events.linear(key)[where]
-            medians[population.name, key] = float(np.median(values)) if values.size else float("nan")
-    return medians
+    def keep(self, start: int, member: npt.NDArray[np.uint8]) -> None:
+        """Keep a block's membership; a block starts at a multiple of 8."""
+        packed = np.packbits(member[self._rows], axis=1)
+        self._bits[:, start // 8 : start // 8 + packed.shape[1]] = packed
+
+    def of(self, name: str, *, evaluable: bool) -> npt.NDArray[np.bool_]:
+        """Membership of one population in file order."""
+        if not evaluable:
+            return np.zeros(self._n, dtype=np.bool_)
+        return np.unpackbits(self._bits[self._place[name]], count=self._n).view(np.bool_)

@@ -73,12 +73,15 @@ class Events:
     """
 
     def __init__(self, file: FcsFile, plan: Plan) -> None:
-        self.plan = plan
+        self.file, self.plan = file, plan
         self.n = file.n_events
-        spillover = file.spillover() if plan.template.compensation == "acquisition" else None
-        self.compensation = "none" if spillover is None else "acquisition"
-        self._linear = _compensated(file, plan, spillover)
+        self.spillover = file.spillover() if plan.template.compensation == "acquisition" else None
+        self.compensation = "none" if self.spillover is None else "acquisition"
         self._scaled: dict[str, FloatArray] = {}
+
+    @cached_property
+    def _linear(self) -> dict[int, FloatArray]:
+        return _compensated(self.file, self.plan, self.spillover)
 
     def linear(self, key: str) -> FloatArray:
         """Compensated values of a marker on the linear scale."""

@@ -47,7 +47,8 @@ def polygon(x: FloatArray, y: FloatArray, vertices: Sequence[tuple[float, float]
             # The lower end first, so that an edge shared by two polygons gives the same x in both.
             (xa, ya), (xb, yb) = ((x0, y0), (x1, y1)) if y0 < y1 else ((x1, y1), (x0, y0))
             spans = (y >= ya) & (y < yb)
-            inside ^= spans & (x < xa + (y - ya) * ((xb - xa) / (yb - ya)))
+            with np.errstate(invalid="ignore"):
+                inside ^= spans & (x < xa + (y - ya) * ((xb - xa) / (yb - ya)))
         x0, y0 = x1, y1
     return inside
 
@@ -58,13 +59,15 @@ def ellipse(
     """(x - mean)' covariance^-1 (x - mean) <= distance_square."""
     (a, b), (_, d) = covariance
     dx, dy = x - mean[0], y - mean[1]
-    distance: FloatArray = (d * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * d - b * b)
+    with np.errstate(invalid="ignore"):
+        distance: FloatArray = (d * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * d - b * b)
     return distance <= distance_square
 
 
 def singlet(area: FloatArray, height: FloatArray, cuts: Mapping[str, float], which: str) -> BoolArray:
     """Within the prediction band of the line height = intercept + slope area; `lower` leaves the upper side open."""
-    residual = height - cuts["intercept"] - cuts["slope"] * area
+    with np.errstate(invalid="ignore"):
+        residual = height - cuts["intercept"] - cuts["slope"] * area
     leverage = 1 / cuts["n"] + (area - cuts["centre"]) ** 2 / cuts["sxx"]
     width = cuts["width"] * np.sqrt(1 + leverage)
     return residual >= -width if which == "lower" else np.abs(residual) <= width

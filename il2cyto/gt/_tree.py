@@ -1,4 +1,4 @@
-"""One walk over a template's tree for one file; propose and apply differ only in where the cuts come from."""
+"""The tree in numpy, on whole columns: where cuts are proposed, and what the compiled engine is compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from il2cyto._keys import ROOT
 from il2cyto.gt import _shapes
-from il2cyto.gt._flags import FAIL, Flag
+from il2cyto.gt._flags import Flag
+from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import BoundaryGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from il2cyto.template import Gate, Population
 
     BoolArray = npt.NDArray[np.bool_]
-
-#: What a population says of its own counts; it says nothing about its children.
-_OF_COUNTS = Flag.LOW_PARENT | Flag.DETECTABLE | Flag.BELOW_DETECTION | Flag.IMPLAUSIBLE | Flag.AT_EDGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +70,11 @@ class CutSource(Protocol):
 
 
 @dataclass(slots=True)
-class Node:
-    """A population of one file."""
+class BandNode(Node):
+    """A population of one file with its events."""
 
-    flags: Flag
-    cut_flags: Flag = Flag.NONE
     band: Band | None = None  # inside the population, that is also inside its parent
     shape: Band | None = None  # inside the gate alone, wherever in the file
-    count: int = 0
-    parent_count: int = 0
-
-    @property
-    def evaluable(self) -> bool:
-        return not self.flags & FAIL
 
     @property
     def mask(self) -> BoolArray:
@@ -94,8 +84,8 @@ class Node:
         return self.band.mask
 
 
-class Tree:
-    """The populations of one file, evaluated in the order of the template.
+class Tree(Walk[BandNode]):
+    """The populations of one file, evaluated in the order of the template on whole columns of events.
 
     Fitted gates take their cuts from `source`; `polygons` are gates that a person drew in place of the template's. After
     construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
@@ -104,29 +94,19 @@ class Tree:
     def __init__(
         self, events: Events, source: CutSource, *, polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None
     ) -> None:
-        self.events, self.template, self._source = events, events.plan.template, source
+        self.events, self.plan, self.template, self._source = events, events.plan, events.plan.template, source
         self._polygons = polygons or {}
         usable = events.usable
         n = int(np.count_nonzero(usable))
         flags = Flag.NONFINITE if n < events.n else Flag.NONE
-        self.nodes = {ROOT: Node(flags, band=Band.exact(usable), count=n, parent_count=n)}
+        self.nodes = {ROOT: BandNode(flags, count=n, parent_count=n, band=Band.exact(usable))}
         for name in self.template.order:
             self.nodes[name] = self._evaluate(self.template.by_name[name])
 
-    def _evaluate(self, population: Population) -> Node:
-        parent = self.nodes[population.parent]
-        sources = (
-            [parent, *(self.nodes[name] for name in population.expression.names())]
-            if population.expression
-            else [parent]
-        )
-        if not all(node.evaluable for node in sources):
-            return Node(Flag.PARENT_FAILED, parent_count=parent.count)
-        if parent.count < self.template.min_parent_of(population.name).nan:
-            return Node(Flag.NO_PARENT, parent_count=parent.count)
-        missing = self.events.plan.missing(population)
-        if missing and population.if_missing != "pass":
-            return Node(Flag.CHANNEL_MISSING, parent_count=parent.count)
+    def _empty(self, flags: Flag, cut_flags: Flag, parent: BandNode) -> BandNode:
+        return BandNode(flags, cut_flags, parent_count=parent.count)
+
+    def _filled(self, population: Population, parent: BandNode, *, missing: bool) -> BandNode:
         shape: Band | None
         if missing:
             shape, cut_flags = Band.exact(self.nodes[ROOT].mask), Flag.MISSING_PASS
@@ -136,12 +116,9 @@ class Tree:
         else:
             shape, cut_flags = self._gate(population)
         if shape is None:
-            return Node(cut_flags, cut_flags, parent_count=parent.count)
+            return self._empty(cut_flags, cut_flags, parent)
         band = shape & Band.exact(parent.mask)
-        count = int(np.count_nonzero(band.mask))
-        node = Node(cut_flags | self._carried_by_parent(population), cut_flags, band, shape, count, parent.count)
-        node.flags |= self._count_flags(population, node)
-        return node
+        return BandNode(cut_flags, cut_flags, int(np.count_nonzero(band.mask)), parent.count, band, shape)
 
     def _gate(self, population: Population) -> tuple[Band | None, Flag]:
         gate = population.gate
@@ -192,40 +169,6 @@ class Tree:
         stricter = cut + s if keep == "above" else cut - s
         return Band(_shapes.side(x, stricter, keep), mask, _shapes.side(x, 2 * cut - stricter, keep))
 
-    def _carried_by_operands(self, population: Population) -> Flag:
-        flags = Flag.NONE
-        for name in population.expression.names() if population.expression else ():
-            flags |= self.nodes[name].cut_flags
-        return flags
-
-    def _carried_by_parent(self, population: Population) -> Flag:
-        """A step passed through concerns all descendants; a warning of an unreported step would otherwise be seen nowhere."""
-        parent = self.nodes[population.parent]
-        hidden = population.parent != ROOT and not self.template.by_name[population.parent].report
-        return parent.flags & ~_OF_COUNTS if hidden else parent.flags & (Flag.MISSING_PASS | Flag.NONFINITE)
-
-    def _count_flags(self, population: Population, node: Node) -> Flag:
-        flags = Flag.NONE
-        if node.parent_count < self.template.min_parent_of(population.name).warn:
-            flags |= Flag.LOW_PARENT
-        if node.count < 20:
-            flags |= Flag.BELOW_DETECTION
-        elif node.count < 50:
-            flags |= Flag.DETECTABLE
-        if population.endpoint is not None:
-            low, high = population.endpoint.plausible
-            if not low <= node.count / node.parent_count <= high:
-                flags |= Flag.IMPLAUSIBLE
-        if population.gate is not None and self._at_edge(population, node):
-            flags |= Flag.AT_EDGE
-        return flags
-
-    def _at_edge(self, population: Population, node: Node) -> bool:
-        parent = self.nodes[population.parent].mask
-        for key in population.gate.keys if population.gate else ():
-            channel = self.events.plan.channels.get(key)
-            if channel is not None and channel.detector != "scatter":
-                at_top = np.count_nonzero(_shapes.in_top_bin(self.events.linear(key)[parent], channel.range))
-                if at_top > 0.01 * node.parent_count:
-                    return True
-        return False
+    def _n_at_top(self, population: Population, key: str) -> int:
+        values = self.events.linear(key)[self.nodes[population.parent].mask]
+        return int(np.count_nonzero(_shapes.in_top_bin(values, self.plan.channels[key].range)))

@@ -9,7 +9,7 @@ import numpy as np
 from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite
 from il2cyto.gt._density import bandwidth, bin_events, smooth
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._kernels import FOUND, OUTSIDE, SHALLOW, valley_cuts
+from il2cyto.gt._kernels._valley import FOUND, OUTSIDE, SHALLOW, valley_cuts
 from il2cyto.gt._types import Proposal
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from il2cyto.io._fcs._blocks import Blocks
     from il2cyto.io._fcs._channels import FcsChannel
     from il2cyto.io._fcs._flags import FcsFlag
     from il2cyto.io._fcs._layout import Layout
@@ -79,7 +80,9 @@ class FcsFile:
         """The keywords that may leave the file; `$PnS` only as the markers it names."""
         return allowed_keywords(self._words, self.channels)
 
-    def events(self, columns: Sequence[int] | None = None, *, preprocess: bool = True) -> FloatArray:
+    def events(
+        self, columns: Sequence[int] | None = None, *, preprocess: bool = True, rows: slice = slice(None)
+    ) -> FloatArray:
         """Decode events.
 
         Parameters
@@ -89,6 +92,8 @@ class FcsFile:
         preprocess
             Bring them to the linear scale: undo logarithmic amplification (`$PnE`), divide by the gain (`$PnG`), and give
             Time in seconds (`$TIMESTEP`). Otherwise the numbers as stored, after the bit mask of integers.
+        rows
+            Events to decode; for packed bits the first must be a multiple of 8.
 
         Returns
         -------
@@ -103,8 +108,15 @@ class FcsFile:
         channels = [self.channels[i] for i in chosen]
         with one_error(self.name):
             self._check_unchanged()
-            events = decode(self.path, self._layout, [channel.index for channel in channels])
+            layout = self._layout.of_rows(rows)
+            events = decode(self.path, layout, [channel.index for channel in channels])
             return scale(events, channels, self._timestep) if preprocess else events
+
+    def blocks(self, columns: Sequence[int]) -> Blocks:
+        """Give the events in blocks of constant size, for kernels; `columns` are those that will be looked at."""
+        from il2cyto.io._fcs._blocks import plan_blocks
+
+        return plan_blocks(self, tuple(columns))
 
     def spillover(self) -> Spillover | None:
         """Return the spillover matrix of the file, None where it has none.

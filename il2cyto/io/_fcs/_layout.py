@@ -57,6 +57,11 @@ class Layout:
         """Whether every value begins and ends with a byte."""
         return all(column.bits % 8 == 0 for column in self.columns)
 
+    def of_rows(self, rows: slice) -> Layout:
+        """Return the layout of some consecutive events; the first must begin with a byte."""
+        start, stop, _ = rows.indices(self.n_events)
+        return replace(self, begin=self.begin + start * self.row_bits // 8, n_events=max(stop - start, 0))
+
     def without_masks(self) -> Layout:
         """Return the layout with all bits of integers counting."""
         return replace(self, columns=tuple(replace(column, value_bits=column.bits) for column in self.columns))

@@ -36,7 +36,7 @@ def scale(events: FloatArray, channels: Sequence[FcsChannel], timestep: float | 
     Logarithms and gains make the result float64. A time step does not: rounding to float32 stays below a tick wherever
     float32 could hold the ticks themselves.
     """
-    if any(channel.is_logarithmic or _divisor(channel) != 1 for channel in channels):
+    if any(channel.is_logarithmic or divisor(channel) != 1 for channel in channels):
         events = events.astype(np.float64, copy=False)
     for i, channel in enumerate(channels):
         if channel.is_time:
@@ -46,11 +46,12 @@ def scale(events: FloatArray, channels: Sequence[FcsChannel], timestep: float | 
             decades, floor = channel.amplification
             with np.errstate(over="ignore"):
                 events[:, i] = floor * 10 ** (decades * events[:, i] / channel.range)
-        elif _divisor(channel) != 1:
-            events[:, i] /= _divisor(channel)
+        elif divisor(channel) != 1:
+            events[:, i] /= divisor(channel)
     return events
 
 
-def _divisor(channel: FcsChannel) -> float:
+def divisor(channel: FcsChannel) -> float:
+    """By what linear values are divided: the gain."""
     # FACSDiva writes the time step once more as the gain of Time.
     return 1.0 if channel.is_time or channel.is_logarithmic or channel.gain is None else channel.gain

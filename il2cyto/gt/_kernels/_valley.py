@@ -1,11 +1,12 @@
-"""Compiled loops (numba): no GIL, compiled once and kept on disk."""
+"""The accepted valley of smooth densities, compiled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from il2cyto.gt._kernels._decorator import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 FOUND, ONE_PEAK, OUTSIDE, SHALLOW = 0, 1, 2, 3
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def valley_cuts(
     densities: FloatArray, start: float, step: float, low: float, high: float, prominence: float, min_depth: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
@@ -57,7 +58,7 @@ def valley_cuts(
     return positions, depths, outcomes
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _extrema(f: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Peak, valley, peak, ..., peak: fractional indices and heights, refined by a parabola; a flat stretch counts once."""
     at, height = np.empty(f.size), np.empty(f.size)
@@ -79,7 +80,7 @@ def _extrema(f: FloatArray) -> tuple[FloatArray, FloatArray]:
     return at[:count], height[:count]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _accepted_peaks(height: FloatArray, n_peaks: int, prominence: float) -> npt.NDArray[np.bool_]:
     """Peaks from which one must descend far enough to reach a higher one."""
     tallest = 0.0
@@ -100,7 +101,7 @@ def _accepted_peaks(height: FloatArray, n_peaks: int, prominence: float) -> npt.
     return accepted
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _best_valley(
     position: FloatArray, height: FloatArray, accepted: npt.NDArray[np.bool_], low: float, high: float, min_depth: float
 ) -> tuple[float, float, int]:

@@ -1,0 +1,1 @@
+"""Compiled loops (numba): no GIL, compiled once and kept on disk."""

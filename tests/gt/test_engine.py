@@ -1,0 +1,179 @@
+"""The compiled engine against the tree in numpy, event by event, on every template and on random ones."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from il2cyto.errors import FcsWarning
+from il2cyto.gt import Events, apply, make_plan, propose, reconcile
+from il2cyto.gt._apply import FinalCuts
+from il2cyto.gt._linear import linear_cuts
+from il2cyto.gt._tree import Tree
+from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
+from il2cyto.pp import transform
+from il2cyto.template import Asinh, GatingTemplate, Linear, Log, Logicle, NoTransform
+
+PROJECT = Path(__file__).parents[2]
+
+
+def in_numpy(events, cuts, sample, polygons=None):
+    """What `apply` must give, from whole columns."""
+    tree = Tree(events, FinalCuts(cuts, sample), polygons=polygons)
+    nodes, populations = tree.nodes, tree.template.populations
+    result = {"n_usable": nodes["root"].count, "compensation": events.compensation, "n_events": events.n}
+    of = {p.name: nodes[p.name] for p in populations}
+    result["counts"] = {name: float(n.count) if n.evaluable else np.nan for name, n in of.items()}
+    result["parent_counts"] = {name: float(n.parent_count) for name, n in of.items()}
+    result["flags"] = {name: int(n.flags) for name, n in of.items()}
+    for side, version in (("low", "strict"), ("high", "loose")):
+        result[side] = {
+            name: np.count_nonzero(getattr(n.band, version)) / n.parent_count
+            if n.band is not None and n.evaluable and n.band.strict is not n.band.mask
+            else np.nan
+            for name, n in of.items()
+        }
+    nobody = np.zeros(events.n, dtype=bool)
+    result["masks"] = {p.name: of[p.name].mask if of[p.name].evaluable else nobody for p in populations if p.report}
+    markers = [key for key, c in events.plan.channels.items() if c.detector in ("fluor", "element")]
+    result["medians"] = {
+        (name, key): np.median(events.linear(key)[mask]) if mask.any() else np.nan
+        for name, mask in result["masks"].items()
+        for key in markers
+    }
+    return result
+
+
+def assert_same(path, template, *, cuts=None, polygons=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FcsWarning)
+        file = open_fcs(path)
+    events = Events(file, make_plan(template, file.panel(), file=file.name))
+    if cuts is None:
+        groups = pl.DataFrame(
+            {"sample": ["s"], "batch": [None], "subject": [None]},
+            schema_overrides={"batch": pl.String, "subject": pl.String},
+        )
+        cuts = reconcile(propose(events, sample="s", content="simulated"), groups, template)
+    expected = in_numpy(events, cuts, "s", polygons)
+    fresh = Events(file, events.plan)
+    found = apply(fresh, cuts, sample="s", polygons=polygons, keep_masks=True)
+    assert "_linear" not in vars(fresh), "applying made whole columns of events"
+    for name, value in expected.items():
+        np.testing.assert_equal(getattr(found, name), value, err_msg=f"{path.name}: {name}")
+    return found
+
+
+@pytest.mark.parametrize("name", ["tnk", "tbnk"])
+def test_simulated_files_are_gated_as_in_numpy(name):
+    template = read_template(PROJECT / "gating" / name / "template.yaml")
+    for path in sorted((PROJECT / "sample_data" / "fcs").glob("*.fcs"))[:4]:
+        result = assert_same(path, template)
+        assert result.counts["CD4"] > 100
+        assert np.isfinite(result.low["T"])
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "population"), [("euroflow-lst", "euroflow_lst", "NK"), ("tbnk", "visits", "CD4"), ("tnk", "raw_panels/aurora_30c", "T")]
+)  # fmt: skip
+def test_real_files_are_gated_as_in_numpy(shared, name, folder, population):
+    template = read_template(PROJECT / "gating" / name / "template.yaml")
+    files = [p for p in sorted((shared / "data" / folder).glob("*.fcs")) if "Unstained" not in p.name]
+    for path in files[:3]:
+        assert assert_same(path, template).counts[population] > 0
+
+
+KEYS = ("CD3", "CD4", "CD8")
+SCALES = {
+    "logicle": {"method": "logicle", "t": "range", "w": 0.5, "m": 4.5, "a": 0},
+    "linear": {"method": "linear", "t": 1000, "a": 100},
+    "asinh": {"method": "asinh", "cofactor": 150},
+    "log": {"method": "log", "t": 1000, "m": 4},
+    "none": {"method": "none"},
+}
+
+
+def random_gate(rng, points, known):
+    """A fixed gate with its edges at events, so that every event on an edge counts."""
+    x, y = rng.choice(3, 2, replace=False)
+    finite = points[np.isfinite(points).all(axis=1)]
+    at = finite[rng.integers(0, len(finite), 12)]
+    two = {"channels": [KEYS[x], KEYS[y]]}
+    low, high = np.sort(at[:2, [x, y]], axis=0)
+    method = rng.choice(["interval", "fixed", "rectangle", "quadrant", "polygon", "polygon", "ellipse", "boundary", "ref", "where"])  # fmt: skip
+    gated = [population["name"] for population in known if "gate" in population]
+    if method == "ref" and gated:
+        return {"gate": {"method": "ref", "of": str(rng.choice(gated)), "keep": str(rng.choice(["above", "below"]))}}
+    if method == "where" and len(known) > 1:
+        a, b = rng.choice([population["name"] for population in known], 2, replace=False)
+        return {"where": str(rng.choice([f"{a} and not {b}", f"not ({a} or not {b})", f"{a} or {b} and not {a}"]))}
+    gate = {
+        "fixed": {"channel": KEYS[x], "at": at[0, x], "keep": "below"},
+        "rectangle": {**two, "min": [low[0], None], "max": [None, high[1] + 1]},
+        "quadrant": {**two, "x": at[0, x], "y": at[1, y], "keep": ["above", "below"]},
+        "polygon": {**two, "vertices": at[: rng.integers(3, 12)][:, [x, y]].tolist()},
+        "ellipse": {**two, "mean": at[0, [x, y]].tolist(), **spread(rng, at[:, [x, y]])},
+        "boundary": {**two, "max": at[0, x]},
+    }.get(method)
+    if gate is None:
+        method, gate = "interval", {"channel": KEYS[x], "min": low[0], "max": high[0] + 1e-9 + abs(high[0])}
+    return {"gate": {"method": str(method), **gate}}
+
+
+def spread(rng, points):
+    a, d = points.std(axis=0) ** 2 * rng.uniform(0.2, 2, 2) + 1e-6
+    b = rng.uniform(-0.9, 0.9) * np.sqrt(a * d)
+    return {"covariance": [[a, b], [b, d]], "distance_square": float(rng.uniform(0.3, 2))}
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from(sorted(SCALES)), compensated=st.booleans())
+def test_random_trees_with_edges_on_events_are_gated_as_in_numpy(seed, scale, compensated, tmp_path_factory):
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([60, 900, 20_000]))
+    values = rng.normal(200, 300, (n, 5)) * rng.choice([0.2, 1, 3], (n, 1))
+    if scale == "none":
+        values = values.round()
+    values[rng.integers(0, n, 3), rng.integers(0, 5, 3)] = rng.choice([np.nan, np.inf, -np.inf], 3)
+    matrix = np.eye(3) + rng.uniform(0, 0.3, (3, 3)) * (1 - np.eye(3))
+    path = tmp_path_factory.mktemp("random") / "random.fcs"
+    write_fcs(
+        path, values.astype(np.float32), names=["FSC-A", "A", "B", "C", "D"], labels=["", *KEYS, ""],
+        ranges=[1000] * 5, spillover=Spillover(("A", "B", "C"), matrix) if compensated else None,
+    )  # fmt: skip
+    head = {
+        "schema": "il2cyto/gating-template/1", "name": "random", "version": "1", "requires": list(KEYS),
+        "transform": {"default": SCALES[scale]}, "min_parent": {"nan": 1, "warn": 1},
+    }  # fmt: skip
+    one = {"name": "one", "parent": "root", "gate": {"method": "fixed", "channel": "CD3", "at": 0, "keep": "above"}}
+    file = open_fcs(path)
+    events = Events(
+        file, make_plan(GatingTemplate.model_validate({**head, "populations": [one]}), file.panel(), file="f")
+    )
+    points = np.column_stack([events.scaled(key) for key in KEYS])
+    populations: list[dict] = []
+    for i in range(12):
+        parent = str(rng.choice(["root", "root", *(population["name"] for population in populations)]))
+        populations.append({"name": f"p{i}", "parent": parent, **random_gate(rng, points, populations)})
+    template = GatingTemplate.model_validate({**head, "populations": populations})
+    square = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    drawn = {p["name"]: square for p in populations[:3] if len(p.get("gate", {}).get("channels", ())) == 2}
+    assert_same(path, template)
+    assert_same(path, template, polygons=drawn)
+
+
+@pytest.mark.parametrize(
+    "spec", [Logicle(t=1000.0), Logicle(w=1.3, a=0.5), Linear(t=1000.0, a=3.0), Asinh(), Log(t=1000.0), NoTransform()]
+)
+def test_a_linear_cut_is_the_smallest_value_that_reaches_the_cut(spec):
+    cuts = np.concatenate([np.linspace(-0.5, 1.5, 41), transform(np.array([0.0, 1.0, -3.0, 1e-300, 500.0]), spec)])
+    cuts = cuts[np.isfinite(cuts)]
+    x = linear_cuts(cuts, spec)
+    assert np.isfinite(x).all()
+    assert (transform(x, spec) >= cuts).all()
+    assert (transform(np.nextafter(x, -np.inf), spec) < cuts).all()
