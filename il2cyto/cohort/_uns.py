@@ -89,7 +89,7 @@ def _about_cut(population: str, coordinate: str, template: GatingTemplate) -> tu
     if gate is None:
         return (population, *[""] * 6)
     key = gate.keys[0]
-    transform = json.dumps(template.transform.of(key).model_dump(), sort_keys=True)
+    transform = json.dumps(template.scale_of(key).model_dump(), sort_keys=True)
     return population, ";".join(gate.keys), key, coordinate, getattr(gate, "keep", None) or "", gate.method, transform
 
 

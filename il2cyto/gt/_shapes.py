@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.errors import GatingError
+from il2cyto.pp._compensation import inverse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def interval(x: FloatArray, low: float | None, high: float | None) -> BoolArray:
     """Events with min <= x < max, with open sides for None."""
-    inside = ~np.isnan(x)
+    inside = np.isfinite(x)
     if low is not None:
         inside &= x >= low
     if high is not None:
@@ -60,6 +61,32 @@ def ellipse(
     dx, dy = x - mean[0], y - mean[1]
     distance: FloatArray = (d * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * d - b * b)
     return distance <= distance_square
+
+
+def ellipsoid(
+    columns: Sequence[FloatArray],
+    mean: Sequence[float],
+    covariance: Sequence[Sequence[float]],
+    distance_square: float,
+) -> BoolArray:
+    """The ellipse on any number of channels."""
+    if len(columns) == 2:
+        return ellipse(columns[0], columns[1], mean, covariance, distance_square)
+    weights = inverse(np.asarray(covariance, dtype=np.float64))
+    offsets = [x - centre for x, centre in zip(columns, mean, strict=True)]
+    distance = np.zeros(columns[0].shape)
+    for i, dx in enumerate(offsets):
+        for j, dy in enumerate(offsets):
+            distance += weights[i, j] * dx * dy
+    return distance <= distance_square
+
+
+def rectangle(columns: Sequence[FloatArray], low: Sequence[float | None], high: Sequence[float | None]) -> BoolArray:
+    """Inside the interval of every column."""
+    inside = np.ones(columns[0].shape, dtype=np.bool_)
+    for x, bottom, top in zip(columns, low, high, strict=True):
+        inside &= interval(x, bottom, top)
+    return inside
 
 
 def singlet(area: FloatArray, height: FloatArray, cuts: Mapping[str, float], which: str) -> BoolArray:
@@ -110,8 +137,8 @@ def fixed_shape(gate: Gate, columns: Sequence[FloatArray]) -> BoolArray:
 _FIXED: dict[str, Callable[..., BoolArray]] = {
     "interval": lambda g, x: interval(x, g.min, g.max),
     "fixed": lambda g, x: side(x, g.at, g.keep),
-    "rectangle": lambda g, x, y: interval(x, g.min[0], g.max[0]) & interval(y, g.min[1], g.max[1]),
+    "rectangle": lambda g, *columns: rectangle(columns, g.min, g.max),
     "quadrant": lambda g, x, y: side(x, g.x, g.keep[0]) & side(y, g.y, g.keep[1]),
     "polygon": lambda g, x, y: polygon(x, y, g.vertices),
-    "ellipse": lambda g, x, y: ellipse(x, y, g.mean, g.covariance, g.distance_square),
+    "ellipse": lambda g, *columns: ellipsoid(columns, g.mean, g.covariance, g.distance_square),
 }
