@@ -70,6 +70,8 @@ def _problems(root: Element) -> list[str]:
     quadrants = [element.get(f"{{{GATING}}}id", "") for element in root.iter(f"{{{GATING}}}Quadrant")]
     known = [*ids, *quadrants]
     problems = [f"gate {name!r} stands twice; rename one" for name in sorted({n for n in known if known.count(n) > 1})]
+    if any(not name for name in known):
+        problems.append("a gate without gating:id")
     parents = {name: element.get(f"{{{GATING}}}parent_id") for name, element in zip(ids, gates, strict=True)}
     for gate in root.iter(f"{{{GATING}}}QuadrantGate"):
         for quadrant in gate.iter(f"{{{GATING}}}Quadrant"):
