@@ -219,7 +219,9 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
 
 @templates_app.command("import")
 def import_template(
-    file: Annotated[Path, typer.Argument(help="A Gating-ML 2.0 document or a FlowJo 10 workspace (.wsp).", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="A Gating-ML 2.0 document or a FlowJo 10 workspace (.wsp).", show_default=False)
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the templates.", show_default=False)],
     fcs: Annotated[Path | None, typer.Option(help="Folder with the FCS files, to compare counts.")] = None,
     compare: Annotated[Path | None, typer.Option(help="Table of stored counts beside il2cyto's, CSV.")] = None,

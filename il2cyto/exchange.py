@@ -88,7 +88,9 @@ def import_templates(file: str | Path, out: str | Path) -> Imported:
         template = parse_gatingml(root, file=file.name)
         return Imported((template,), (), (write_template(template, out),))
     if root.tag != "Workspace":
-        msg = f"{file.name}: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace; export the gates as one of these"
+        msg = (
+            f"{file.name}: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace; export the gates as one of these"
+        )
         raise TemplateError(msg)
     samples = _named(parse_flowjo(root, file=file.name))
     templates = tuple({sample.template.name: sample.template for sample in samples}.values())
@@ -207,11 +209,11 @@ def export_gates(source: str | Path, out: str | Path) -> Exported:
     omitted: dict[str, tuple[str, ...]] = {}
     for panel, adata in cohorts.items():
         folder = Path(out) if len(cohorts) == 1 else Path(out) / panel
-        for sample in adata.obs_names:
+        for sample in adata.obs_names.astype(str).tolist():
             files.append(folder / f"{sample}.xml")
-            left_out = _export(adata, str(sample), files[-1])
+            left_out = _export(adata, sample, files[-1])
             if left_out:
-                omitted[str(sample)] = left_out
+                omitted[sample] = left_out
     return Exported(tuple(files), omitted)
 
 

@@ -55,7 +55,9 @@ def study_facts(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         Uns.ALIASES: dict(sorted(study.aliases_used.items())),
         Uns.FAILURES: failures_frame(batch.failures),
         Uns.CHANNELS: _channels(batch),
-        Uns.POLYGONS: json.dumps({sample: dict(drawn) for sample, drawn in sorted(batch.polygons.items())}, sort_keys=True),
+        Uns.POLYGONS: json.dumps(
+            {sample: dict(drawn) for sample, drawn in sorted(batch.polygons.items())}, sort_keys=True
+        ),
         Uns.PROVENANCE: json.dumps(provenance, sort_keys=True),
     }
 
@@ -67,7 +69,9 @@ def _channels(batch: GatedBatch) -> pd.DataFrame:
         for key, channel in sorted(batch.facts[result.sample].channels.items()):
             found = (key, channel.name, float(channel.range), channel.detector)
             files.setdefault(found, []).append(result.sample)
-    rows = [(*found, "" if len(samples) == len(batch.results) else ";".join(samples)) for found, samples in files.items()]
+    rows = [
+        (*found, "" if len(samples) == len(batch.results) else ";".join(samples)) for found, samples in files.items()
+    ]
     frame = pd.DataFrame(rows, columns=["marker", "channel", "range", "detector", "samples"])
     return frame.astype({"marker": "str", "channel": "str", "range": np.float64, "detector": "str", "samples": "str"})
 

@@ -35,21 +35,17 @@ def find_sources(template: GatingTemplate, panel: Panel) -> dict[str, tuple[Chan
 
 
 def find_channel(panel: Panel, name: str, matrix: Matrix | None) -> Channel | None:
-    """The channel that a gate's author meant: by $PnN, by $PnS, by the fluorochrome of its matrix.
+    """The channel that a gate's author meant: by the fluorochrome of its matrix, by $PnN, by $PnS.
 
     FlowJo writes ``_`` for each ``/`` of a name.
     """
-    readings = [
-        lambda channel: channel.name == name,
-        lambda channel: channel.label == name,
-        lambda channel: channel.name.replace("/", "_") == name,
-    ]
-    for fits in readings:
-        for channel in panel.channels:
-            if fits(channel):
-                return channel
     if matrix is not None and name in matrix.fluorochromes:
         return find_channel(panel, matrix.detectors[matrix.fluorochromes.index(name)], None)
+    by_slash = [channel.name.replace("/", "_") for channel in panel.channels]
+    by_name, by_label = [c.name for c in panel.channels], [c.label for c in panel.channels]
+    for names in (by_name, by_label, by_slash):
+        if name in names:
+            return panel.channels[names.index(name)]
     return None
 
 

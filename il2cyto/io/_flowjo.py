@@ -7,14 +7,14 @@ from collections import Counter
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from il2cyto._keys import ROOT
 from il2cyto.errors import TemplateError
 from il2cyto.io._gatingml import PARSER_ERRORS
 from il2cyto.io._strategy import plain_name, template_of
-from il2cyto.io._xml import DATATYPES, MAX_DEPTH, MAX_GATES, TRANSFORMS, as_file, local_name, read_xml
+from il2cyto.io._xml import DATATYPES, MAX_DEPTH, MAX_GATES, as_file, local_name, read_xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from il2cyto.template import GatingTemplate
+
+    GatePath = tuple[str, ...]
 
 POPULATIONS: Final = ("Population", "AndNode", "OrNode", "NotNode")
 #: Scales whose definition is public.
@@ -84,7 +86,8 @@ def parse_flowjo(root: Element, *, file: str) -> tuple[FlowJoSample, ...]:
     if twice:
         msg = f"{file}: two samples are called {', '.join(twice)}; give each its own name in FlowJo"
         raise TemplateError(msg)
-    read = [_sample(root, sample, file) for sample in samples if _node(sample, file).find("Subpopulations") is not None]
+    counts = [dict(_counts(_node(sample, file), (ROOT,), file)) for sample in samples]
+    read = [_sample(root, sample, found, file) for sample, found in zip(samples, counts, strict=True) if found]
     if not read:
         msg = f"{file}: no sample of the workspace has gates"
         raise TemplateError(msg)
@@ -99,12 +102,10 @@ def _node(sample: Element, file: str) -> Element:
     return node
 
 
-def _sample(root: Element, sample: Element, file: str) -> FlowJoSample:
+def _sample(root: Element, sample: Element, counts: Mapping[GatePath, int | None], file: str) -> FlowJoSample:
     from flowkit._utils.wsp_utils import parse_wsp
 
-    node = _node(sample, file)
-    name = node.get("name", "")
-    counts = dict(_counts(node, (ROOT,), file))
+    name = _node(sample, file).get("name", "")
     if len(counts) > MAX_GATES:
         msg = f"{file}: {name}: {len(counts)} gates; at most {MAX_GATES} are read"
         raise TemplateError(msg)
@@ -148,7 +149,7 @@ def _alone(root: Element, sample: Element) -> Element:
     return alone
 
 
-def _counts(node: Element, path: tuple[str, ...], file: str) -> Iterator[tuple[tuple[str, ...], int | None]]:
+def _counts(node: Element, path: GatePath, file: str) -> Iterator[tuple[GatePath, int | None]]:
     """The path of each gate below a node, and the count that stands there."""
     if len(path) > MAX_DEPTH:
         msg = f"{file}: more than {MAX_DEPTH} gates under one another; at most {MAX_DEPTH} are read"

@@ -98,7 +98,7 @@ def _depth(name: str | None, parents: dict[str, str | None]) -> int:
 
 
 def _bounds(root: Element) -> dict[str, tuple[float | None, float | None]]:
-    """boundMin and boundMax of each transformation, which FlowKit leaves out."""
+    """The boundMin and boundMax of each transformation, which FlowKit leaves out."""
     found = {}
     for element in root.iter(f"{{{TRANSFORMS}}}transformation"):
         holders = (element, *element)
@@ -107,8 +107,10 @@ def _bounds(root: Element) -> dict[str, tuple[float | None, float | None]]:
             for side in ("boundMin", "boundMax")
         )
         if low is not None or high is not None:
-            key = element.get(f"{{{TRANSFORMS}}}id", "")
-            found[key] = (None if low is None else float(low), None if high is None else float(high))
+            found[element.get(f"{{{TRANSFORMS}}}id", "")] = (
+                None if low is None else float(low),
+                None if high is None else float(high),
+            )
     return found
 
 

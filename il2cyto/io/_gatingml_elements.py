@@ -44,6 +44,7 @@ class Shape:
     vertices: tuple[tuple[float, float], ...] = ()
     ellipse: EllipseGate | None = None
     linear: bool = False
+    complement: bool = False  # the gate is what lies outside
 
 
 class Document:
@@ -71,7 +72,7 @@ class Document:
         """The document, XML in UTF-8."""
         from lxml import etree
 
-        return etree.tostring(self._root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+        return bytes(etree.tostring(self._root, encoding="utf-8", xml_declaration=True, pretty_print=True))
 
     def helper(self, name: str) -> str:
         """A free id for a gate that a population needs and that is none itself."""
@@ -203,7 +204,10 @@ class Document:
         if rule is not None and key not in self._ratios:
             self._ratios[key] = reference = f"ratio_{len(self._ratios) + 1}"
             element = self._make(self._root, f"{{{TRANSFORMS}}}transformation", {f"{{{TRANSFORMS}}}id": reference})
-            values = {f"{{{TRANSFORMS}}}{letter}": repr(value) for letter, value in zip("ABC", (rule.a, rule.b, rule.c), strict=True)}
+            values = {
+                f"{{{TRANSFORMS}}}{letter}": repr(value)
+                for letter, value in zip("ABC", (rule.a, rule.b, rule.c), strict=True)
+            }
             ratio = self._make(element, f"{{{TRANSFORMS}}}fratio", values)
             for channel in (rule.numerator, rule.denominator):
                 self._make(ratio, f"{{{DATATYPES}}}fcs-dimension", {f"{{{DATATYPES}}}name": channel})

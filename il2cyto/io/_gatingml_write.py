@@ -15,6 +15,7 @@ from il2cyto.template import (
     EllipseGate,
     FixedGate,
     IntervalGate,
+    Log,
     PolygonGate,
     QuadrantGate,
     RectangleGate,
@@ -104,7 +105,9 @@ class _Writer:
     ) -> None:
         self.template, self._channels = template, channels
         self._cuts, self._polygons = cuts, polygons
-        self.document = Document(template, {key: (c.name, c.range) for key, c in channels.items()}, compensated=compensated)
+        self.document = Document(
+            template, {key: (c.name, c.range) for key, c in channels.items()}, compensated=compensated
+        )
         self._written: set[str] = {ROOT}
 
     def write(self) -> tuple[str, ...]:
@@ -133,7 +136,9 @@ class _Writer:
             if population.if_missing == "pass":
                 self.document.rectangle(population.name, parent, EVERYTHING)
             return population.if_missing == "pass"
-        same = gate.keep is None or gate.keep == getattr(of.gate, "keep", "above") if isinstance(gate, RefGate) else True
+        same = (
+            gate.keep is None or gate.keep == getattr(of.gate, "keep", "above") if isinstance(gate, RefGate) else True
+        )
         return self._gate(population.name, parent, of, same=same)
 
     def _gate(self, name: str, parent: str | None, of: Population, *, same: bool) -> bool:
@@ -145,7 +150,7 @@ class _Writer:
         shape = self._shape(of)
         if shape is None or not self.document.can_write(shape):
             return False
-        if same:
+        if same != shape.complement:
             self.document.shape(name, parent, shape)
             return True
         helper = self.document.helper(name)
@@ -162,13 +167,22 @@ class _Writer:
         if isinstance(gate, EllipseGate):
             return Shape("ellipse", gate.keys, ellipse=gate)
         if gate is not None and not gate.fitted:
-            return Shape("rectangle", gate.keys, sides=_fixed_sides(gate))
+            return (
+                self._cut(gate, gate.at) if isinstance(gate, FixedGate) else Shape("rectangle", gate.keys, _sides(gate))
+            )
         cuts = self._cuts.get(population.name, {})
         if gate is None or not cuts or not all(math.isfinite(value) for value in cuts.values()):
             return None
         if isinstance(gate, SingletGate):
             return Shape("polygon", gate.keys, vertices=singlet_outline(cuts, gate.side))
-        return Shape("rectangle", gate.keys, sides=(_one_side(cuts["cut"], getattr(gate, "keep", "above")),))
+        return self._cut(gate, cuts["cut"])
+
+    def _cut(self, gate: Gate, cut: float) -> Shape:
+        above = getattr(gate, "keep", "above") == "above"
+        if not above and isinstance(self.template.scale_of(gate.keys[0]), Log):
+            # Below a cut are also the events without a logarithm, which are in no rectangle.
+            return Shape("rectangle", gate.keys, sides=((cut, None),), complement=True)
+        return Shape("rectangle", gate.keys, sides=((cut, None) if above else (None, cut),))
 
     def _boundary(self, name: str, parent: str | None, gate: BoundaryGate, *, same: bool) -> None:
         """Not at the lower edge of scatter, not in the top bin of any channel, both on the linear scale."""
@@ -226,19 +240,14 @@ def _flat(expression: Expression) -> list[Expression]:
     return parts
 
 
-def _fixed_sides(gate: Gate) -> tuple[Side, ...]:
-    """Lower and upper edge of each channel of an interval, rectangle, quadrant or fixed cut."""
+def _sides(gate: Gate) -> tuple[Side, ...]:
+    """Lower and upper edge of each channel of an interval, rectangle or quadrant."""
     if isinstance(gate, IntervalGate):
         return ((gate.min, gate.max),)
-    if isinstance(gate, FixedGate):
-        return (_one_side(gate.at, gate.keep),)
     if isinstance(gate, QuadrantGate):
-        return _one_side(gate.x, gate.keep[0]), _one_side(gate.y, gate.keep[1])
+        dividers = zip((gate.x, gate.y), gate.keep, strict=True)
+        return tuple((at, None) if keep == "above" else (None, at) for at, keep in dividers)
     if isinstance(gate, RectangleGate):
         return tuple(zip(gate.min, gate.max, strict=True))
     msg = f"gate method {gate.method!r} has no edges"
     raise TypeError(msg)
-
-
-def _one_side(cut: float, keep: str) -> Side:
-    return (cut, None) if keep == "above" else (None, cut)

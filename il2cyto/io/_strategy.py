@@ -138,8 +138,10 @@ class _Builder:
             if gate.gate_type == "BooleanGate":
                 made.append(self._population(path, parent, where=self._where(gate)))
             elif gate.gate_type == "QuadrantGate":
-                for quadrant in gate.quadrants.values():
-                    made.append(self._population((*path, quadrant.id), parent, gate=self._quadrant(gate, quadrant)))
+                made += [
+                    self._population((*path, quadrant.id), parent, gate=self._quadrant(gate, quadrant))
+                    for quadrant in gate.quadrants.values()
+                ]
             elif getattr(gate, "use_complement", False):
                 inside = self._free((*path[:-1], f"{path[-1]} inside"))
                 made.append({"name": inside, "parent": parent, "report": False, "gate": self._shape(gate)})
@@ -201,15 +203,16 @@ class _Builder:
                 "denominator": y,
                 **{letter: getattr(rule, f"param_{letter}") for letter in "abc"},
             }
-        if dimension.transformation_ref is not None:
-            content["transform"] = self._transform(dimension.transformation_ref)
-            low, high = self._bounds.get(dimension.transformation_ref, (None, None))
-            content.update({"low": low, "high": high})
+        scale = dimension.transformation_ref
+        if scale is not None:
+            content["transform"] = self._transform(scale)
+        low, high = self._bounds.get(str(scale or ratio), (None, None))
+        content.update({"low": low, "high": high})
         count, key = 1, name
         while self.dimensions.setdefault(key, content) != content:
             count += 1
             key = f"{name}_{count}"
-        return key
+        return str(key)
 
     def _transform(self, reference: str) -> dict[str, Any]:
         transform = self._strategy.get_transform(reference)

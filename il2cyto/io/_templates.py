@@ -111,7 +111,9 @@ def write_template(template: GatingTemplate, folder: str | Path) -> Path:
     path = Path(folder) / template.name / FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = None, False, 120
+    yaml.default_flow_style = None  # short collections on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
     draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8") as file:

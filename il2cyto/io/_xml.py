@@ -39,7 +39,9 @@ def read_xml(path: str | Path) -> Element:
     path = Path(path)
     size = path.stat().st_size
     if size > MAX_BYTES:
-        msg = f"{path.name}: {size / 1e6:.0f} MB of XML; at most {MAX_BYTES / 1e6:.0f} MB are read. Export fewer samples."
+        msg = (
+            f"{path.name}: {size / 1e6:.0f} MB of XML; at most {MAX_BYTES / 1e6:.0f} MB are read. Export fewer samples."
+        )
         raise TemplateError(msg)
     parser = etree.XMLParser(
         resolve_entities=False,

@@ -14,7 +14,7 @@ import numpy as np
 
 from il2cyto.errors import GatingError
 from il2cyto.pp._biex import biex_table
-from il2cyto.pp._hyperlog import hyperlog_scale
+from il2cyto.pp._hyperlog import HyperlogScale, hyperlog_scale
 from il2cyto.pp._rate import falling_rate
 from il2cyto.template._transforms import (
     AnyTransform as Spec,
@@ -30,12 +30,9 @@ from il2cyto.template._transforms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     FloatArray = npt.NDArray[np.float64]
-    Scale = Callable[[FloatArray], FloatArray]
 
 LN10 = math.log(10.0)
 #: Values per block: the temporary arrays of the logicle stay in the second-level cache.
@@ -85,7 +82,9 @@ def transform(values: npt.ArrayLike, spec: Spec) -> FloatArray:
         case Asinh():
             return np.arcsinh(x / spec.cofactor)
         case ScaledAsinh():
-            return (np.arcsinh(x * (math.sinh(spec.m * LN10) / _top(spec.t))) + spec.a * LN10) / ((spec.m + spec.a) * LN10)
+            return (np.arcsinh(x * (math.sinh(spec.m * LN10) / _top(spec.t))) + spec.a * LN10) / (
+                (spec.m + spec.a) * LN10
+            )
         case FlowJoLog():
             return (np.log10(np.maximum(x, spec.offset)) - math.log10(spec.offset)) / spec.decades
         case FlowJoBiex():
@@ -136,7 +135,9 @@ def inverse_transform(values: npt.ArrayLike, spec: Spec) -> FloatArray:
             case Asinh():
                 return np.sinh(y) * spec.cofactor
             case ScaledAsinh():
-                return np.sinh(y * ((spec.m + spec.a) * LN10) - spec.a * LN10) / (math.sinh(spec.m * LN10) / _top(spec.t))
+                return np.sinh(y * ((spec.m + spec.a) * LN10) - spec.a * LN10) / (
+                    math.sinh(spec.m * LN10) / _top(spec.t)
+                )
             case FlowJoLog():
                 return np.power(10.0, y * spec.decades) * spec.offset
             case FlowJoBiex():
@@ -203,7 +204,7 @@ def logicle_scale(t: float, w: float, m: float, a: float) -> LogicleScale:
     return LogicleScale(b, d, r, x1, t / (math.expm1(b * (1.0 - x1)) - r * math.expm1(-d * (1.0 - x1))))
 
 
-def _blockwise(x: FloatArray, scale: Scale) -> FloatArray:
+def _blockwise(x: FloatArray, scale: LogicleScale | HyperlogScale) -> FloatArray:
     flat = x.ravel()
     out = np.empty(flat.shape)
     for start in range(0, flat.size, BLOCK):

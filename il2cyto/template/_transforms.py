@@ -120,9 +120,7 @@ class NoTransform(_Transform):
     method: Literal["none"] = "none"
 
 
-AnyTransform: TypeAlias = (
-    Logicle | Hyperlog | Linear | Asinh | ScaledAsinh | Log | FlowJoLog | FlowJoBiex | NoTransform
-)
+AnyTransform: TypeAlias = Logicle | Hyperlog | Linear | Asinh | ScaledAsinh | Log | FlowJoLog | FlowJoBiex | NoTransform
 Transform = Annotated[AnyTransform, Field(discriminator="method")]
 
 
