@@ -182,9 +182,10 @@ def summarise_comparison(table: pl.DataFrame) -> str:
     stored = table.drop_nulls(["stored_count", "count"])
     off = (stored["count"] - stored["stored_count"]).abs()
     near = int(((off <= 5) | (off <= 0.005 * stored["stored_count"])).sum())
+    largest = max(off.to_list(), default=0)
     return (
         f"{table['sample'].n_unique()} samples, {table.height} gates, {stored.height} with a stored count: "
-        f"{int((off == 0).sum())} equal, {near} within 5 events or 0.5 %, largest difference {off.max() or 0}"
+        f"{int((off == 0).sum())} equal, {near} within 5 events or 0.5 %, largest difference {largest}"
     )
 
 
@@ -209,7 +210,7 @@ def export_gates(source: str | Path, out: str | Path) -> Exported:
     omitted: dict[str, tuple[str, ...]] = {}
     for panel, adata in cohorts.items():
         folder = Path(out) if len(cohorts) == 1 else Path(out) / panel
-        for sample in adata.obs_names.astype(str).tolist():
+        for sample in [str(name) for name in adata.obs_names]:
             files.append(folder / f"{sample}.xml")
             left_out = _export(adata, sample, files[-1])
             if left_out:

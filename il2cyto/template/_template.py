@@ -226,6 +226,11 @@ class GatingTemplate(_Strict):
             for p in self.populations
         ]
         dump = self.model_copy(update={"populations": tuple(filled)}).model_dump(mode="json", by_alias=True)
+        for later in (
+            "dimensions",
+            "matrices",
+        ):  # a template without them keeps the digest, and the seeds, it always had
+            dump = {key: value for key, value in dump.items() if key != later or value}
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
