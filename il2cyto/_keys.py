@@ -118,6 +118,8 @@ class Uns:
     MFI: Final = "mfi"
     ALIASES: Final = "aliases"
     FAILURES: Final = "failures"
+    CHANNELS: Final = "channels"
+    POLYGONS: Final = "polygons"
     POPULATIONS: Final = "populations"  # events object
     KEYWORDS: Final = "keywords"  # events object
     PROVENANCE: Final = "provenance"

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from il2cyto.panel import Channel
     from il2cyto.template import GatingTemplate, Override
 
     Masks = Mapping[str, npt.NDArray[np.bool_]]
@@ -66,6 +67,7 @@ class FileFacts:
     sha256: str
     simulated: bool
     flags: tuple[str, ...]
+    channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class GatedBatch:
         The table of :func:`il2cyto.gt.reconcile`: own and final cut of every sample and fitted gate, with the reason.
     failures
         Files without a result, and files in which no endpoint could be evaluated.
+    polygons
+        Sample -> population -> the polygon that a person drew in place of its gate.
     """
 
     template: GatingTemplate
@@ -87,6 +91,7 @@ class GatedBatch:
     cuts: pl.DataFrame
     facts: Mapping[str, FileFacts]
     failures: tuple[Failure, ...]
+    polygons: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
 
 
 def gate_files(
@@ -153,7 +158,7 @@ def gate_files(
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
     failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}
-    return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)))
+    return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
 
 
 def _events(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> Events:
@@ -167,7 +172,8 @@ def _propose(
     file = open_fcs(job.path)
     events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
     sha256 = file.sha256()
-    facts = FileFacts(job.sample, file.name, sha256, file.simulated, tuple(flag.code for flag in file.flags))
+    codes = tuple(flag.code for flag in file.flags)
+    facts = FileFacts(job.sample, file.name, sha256, file.simulated, codes, events.plan.channels)
     return propose(events, sample=job.sample, content=sha256, given=given), facts
 
 

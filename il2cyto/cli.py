@@ -217,6 +217,51 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
     )
 
 
+@templates_app.command("import")
+def import_template(
+    file: Annotated[
+        Path, typer.Argument(help="A Gating-ML 2.0 document or a FlowJo 10 workspace (.wsp).", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the templates.", show_default=False)],
+    fcs: Annotated[Path | None, typer.Option(help="Folder with the FCS files, to compare counts.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Table of stored counts beside il2cyto's, CSV.")] = None,
+) -> None:
+    """Turn the gates of another program into templates, and compare the counts it stored with il2cyto's.
+
+    Example: il2cyto templates import trial.wsp --out gating --fcs fcs --compare counts.csv
+    """
+    from il2cyto import exchange
+
+    if (fcs is None) != (compare is None):
+        msg = "--fcs and --compare belong together: the folder to read, and the table to write"
+        raise typer.BadParameter(msg)
+    imported = exchange.import_templates(file, out)
+    for path in imported.files:
+        typer.echo(path)
+    if fcs is not None and compare is not None:
+        table = exchange.compare_counts(imported, fcs)
+        typer.echo(exchange.write_comparison(table, compare))
+        typer.echo(exchange.summarise_comparison(table), err=True)
+
+
+@templates_app.command("export")
+def export_template(
+    source: Annotated[Path, typer.Argument(help="A folder of results, or a study.yaml, which is gated first.")],
+    gatingml: Annotated[Path, typer.Option(help="Folder for the Gating-ML 2.0 documents.", show_default=False)],
+) -> None:
+    """Write the gates of a run, the final cuts of each sample in them, as Gating-ML 2.0: a document a sample.
+
+    Example: il2cyto templates export results --gatingml gates
+    """
+    from il2cyto import exchange
+
+    exported = exchange.export_gates(source, gatingml)
+    for path in exported.files:
+        typer.echo(path)
+    for sample, names in exported.omitted.items():
+        typer.echo(f"{sample}: without {', '.join(names)}", err=True)
+
+
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A progress bar on stderr where that is a terminal; silence elsewhere."""

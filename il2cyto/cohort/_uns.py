@@ -54,8 +54,26 @@ def study_facts(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         Uns.FLAGS: bits,
         Uns.ALIASES: dict(sorted(study.aliases_used.items())),
         Uns.FAILURES: failures_frame(batch.failures),
+        Uns.CHANNELS: _channels(batch),
+        Uns.POLYGONS: json.dumps(
+            {sample: dict(drawn) for sample, drawn in sorted(batch.polygons.items())}, sort_keys=True
+        ),
         Uns.PROVENANCE: json.dumps(provenance, sort_keys=True),
     }
+
+
+def _channels(batch: GatedBatch) -> pd.DataFrame:
+    """What each marker of the template is in the files; files that agree share a row."""
+    files: dict[tuple[str, str, float, str], list[str]] = {}
+    for result in batch.results:
+        for key, channel in sorted(batch.facts[result.sample].channels.items()):
+            found = (key, channel.name, float(channel.range), channel.detector)
+            files.setdefault(found, []).append(result.sample)
+    rows = [
+        (*found, "" if len(samples) == len(batch.results) else ";".join(samples)) for found, samples in files.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["marker", "channel", "range", "detector", "samples"])
+    return frame.astype({"marker": "str", "channel": "str", "range": np.float64, "detector": "str", "samples": "str"})
 
 
 def add_cuts(adata: AnnData, batch: GatedBatch) -> None:
@@ -89,7 +107,7 @@ def _about_cut(population: str, coordinate: str, template: GatingTemplate) -> tu
     if gate is None:
         return (population, *[""] * 6)
     key = gate.keys[0]
-    transform = json.dumps(template.transform.of(key).model_dump(), sort_keys=True)
+    transform = json.dumps(template.scale_of(key).model_dump(), sort_keys=True)
     return population, ";".join(gate.keys), key, coordinate, getattr(gate, "keep", None) or "", gate.method, transform
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, compile_plan, markers_of
+from il2cyto.gt._compile import EXACT, can_compile, compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._medians import medians
-from il2cyto.gt._tree import Decision
+from il2cyto.gt._tree import Decision, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from il2cyto.gt._compile import Program
     from il2cyto.gt._plan import Events
-    from il2cyto.gt._tree import Tree
+    from il2cyto.gt._tree import BandNode
+    from il2cyto.gt._walk import Node
     from il2cyto.template import Gate, GatingTemplate, Population
 
 
@@ -81,8 +82,37 @@ def apply(
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
     """
-    source = FinalCuts(cuts, sample)
-    polygons = polygons or {}
+    source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
+    gated = _by_engine if can_compile(template) else _in_numpy
+    found = gated(events, source, polygons, keep_masks=keep_masks)
+    nodes, names = found.nodes, [p.name for p in template.populations]
+    return GateResult(
+        sample=sample,
+        counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
+        parent_counts={name: float(nodes[name].parent_count) for name in names},
+        low={name: band[0] for name, band in found.intervals.items()},
+        high={name: band[1] for name, band in found.intervals.items()},
+        flags={name: int(nodes[name].flags) for name in names},
+        medians=found.medians,
+        n_events=events.n,
+        n_usable=nodes[ROOT].count,
+        compensation=events.compensation,
+        masks=found.masks,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Gated:
+    nodes: Mapping[str, Node]
+    intervals: Mapping[str, tuple[float, float]]
+    medians: Mapping[tuple[str, str], float]
+    masks: Mapping[str, npt.NDArray[np.bool_]]
+
+
+def _by_engine(
+    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
+) -> _Gated:
+    """Gate block by block, in memory that does not grow with the file."""
     program = compile_plan(events, source.decide, polygons, medians=True)
     engine, template = Engine(events, program), events.plan.template
     members = Members(template, program, events.n if keep_masks else 0)
@@ -90,24 +120,43 @@ def apply(
         if keep_masks:
             members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
-    nodes, names = counted.nodes, [p.name for p in template.populations]
-    bands = {name: counted.interval(name) for name in names}
+    nodes, reported = counted.nodes, [p.name for p in template.reported]
     found = medians(events, program, engine.sink.histograms)
-    reported = [p.name for p in template.reported]
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
-    return GateResult(
-        sample=sample,
-        counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
-        parent_counts={name: float(nodes[name].parent_count) for name in names},
-        low={name: band[0] for name, band in bands.items()},
-        high={name: band[1] for name, band in bands.items()},
-        flags={name: int(nodes[name].flags) for name in names},
-        medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
-        n_events=events.n,
-        n_usable=nodes[ROOT].count,
-        compensation=events.compensation,
-        masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
+    return _Gated(
+        nodes,
+        {p.name: counted.interval(p.name) for p in template.populations},
+        {pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
+        {name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
     )
+
+
+def _in_numpy(
+    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
+) -> _Gated:
+    """Gate whole columns: the reference, and the way of templates with dimensions or scales of other programs."""
+    tree = Tree(events, source, polygons=polygons)
+    nodes, template = tree.nodes, events.plan.template
+    nobody = np.zeros(events.n, dtype=np.bool_)
+    masks = {p.name: nodes[p.name].mask if nodes[p.name].evaluable else nobody for p in template.reported}
+    where = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    return _Gated(
+        nodes,
+        {p.name: _interval(nodes[p.name]) for p in template.populations},
+        {
+            (name, key): float(np.median(events.linear(key)[rows])) if rows.size else float("nan")
+            for name, rows in where.items()
+            for key in markers_of(events.plan)
+        },
+        masks if keep_masks else {},
+    )
+
+
+def _interval(node: BandNode) -> tuple[float, float]:
+    band, parent = node.band, node.parent_count
+    if band is None or not node.evaluable or not parent or band.strict is band.mask:
+        return float("nan"), float("nan")
+    return float(np.count_nonzero(band.strict)) / parent, float(np.count_nonzero(band.loose)) / parent
 
 
 class FinalCuts:

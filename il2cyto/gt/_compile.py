@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from il2cyto.gt._plan import Events, Plan
     from il2cyto.gt._tree import Decision
     from il2cyto.io import Spillover
-    from il2cyto.template import Expression, Gate, Population
+    from il2cyto.template import Expression, Gate, GatingTemplate, Population
     from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
 
     Spec = Logicle | Linear | Asinh | Log | NoTransform
@@ -77,6 +77,19 @@ class Program:
     curves: Mapping[int, Curve]
     n_rows: int
     n_lists: int
+
+
+#: The scales on which the engine equals the reference in numpy event by event. On a logarithmic scale 0 and below lie in no
+#: interval, which a threshold on the linear scale cannot say; the scales of other programs are evaluated in numpy alone.
+_SCALES = frozenset(("logicle", "linear", "asinh", "none"))
+
+
+def can_compile(template: GatingTemplate) -> bool:
+    """Whether the engine serves a template; the others, imported ones mostly, are gated by the reference in numpy."""
+    gates = [p.gate for p in template.populations if p.gate is not None]
+    flat = all(len(gate.keys) <= 2 or isinstance(gate, BoundaryGate) for gate in gates)
+    known = all(template.transform.of(key).method in _SCALES for gate in gates for key in gate.keys)
+    return flat and known and not template.dimensions and not template.matrices
 
 
 def compile_plan(
@@ -388,7 +401,9 @@ class _Compiler:
         return column
 
     def _spec(self, key: str) -> Spec:
-        return self._template.transform.of(key).at_range(self._plan.channels[key].range)
+        return cast(
+            "Spec", self._template.transform.of(key).at_range(self._plan.channels[key].range)
+        )  # can_compile() has seen to it
 
     def _pair(self, low: float, high: float) -> int:
         self._parameters.extend((float(low), float(high)))

@@ -135,7 +135,7 @@ class Counted(Walk[Node]):
     def interval(self, name: str) -> tuple[float, float]:
         """Fraction of the parent with the cuts moved towards fewer and towards more events; NaN where none was fitted."""
         node = self.nodes[name]
-        if not node.evaluable or (name, STRICT) not in self._program.counters:
+        if not node.evaluable or not node.parent_count or (name, STRICT) not in self._program.counters:
             return float("nan"), float("nan")
         strict, loose = self._count(name, STRICT), self._count(name, LOOSE)
         return strict / node.parent_count, loose / node.parent_count

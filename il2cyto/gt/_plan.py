@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from il2cyto.gt._dimensions import Dimensions, find_sources
 from il2cyto.pp import compensate, transform
 from il2cyto.template import RefGate
 
@@ -29,19 +30,22 @@ class Plan:
     Attributes
     ----------
     channels
-        Marker or channel as the template writes it -> channel of the file; absent where the file has none.
+        Marker, channel or dimension as the template writes it -> channel of the file; absent where the file has none.
+    sources
+        Dimension -> the channels it is made of, two for a ratio; absent where the file lacks one.
     """
 
     template: GatingTemplate
     panel: Panel
     channels: dict[str, Channel]
+    sources: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
 
     def missing(self, population: Population) -> tuple[str, ...]:
         """The markers that a population's gate needs and the file lacks."""
         gate = population.gate
         if isinstance(gate, RefGate):
             return self.missing(self.template.by_name[gate.of])
-        return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels)
+        return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels and key not in self.sources)
 
 
 def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
@@ -54,11 +58,13 @@ def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
     """
     channels = panel.require_all(template.requires, file=file)
     keys = {key for p in template.populations if p.gate for key in p.gate.keys} | set(template.optional)
-    for key in sorted(keys - channels.keys()):
+    sources = find_sources(template, panel)
+    channels.update({key: found[0] for key, found in sources.items() if len(found) == 1})
+    for key in sorted(keys - channels.keys() - template.dimensions.keys()):
         channel = panel.find(key)
         if channel is not None:
             channels[key] = channel
-    return Plan(template, panel, channels)
+    return Plan(template, panel, channels, sources)
 
 
 class Events:
@@ -80,16 +86,24 @@ class Events:
         self._scaled: dict[str, FloatArray] = {}
 
     @cached_property
+    def _dimensions(self) -> Dimensions:
+        return Dimensions(self.file, self.plan)
+
+    @cached_property
     def _linear(self) -> dict[int, FloatArray]:
         return _compensated(self.file, self.plan, self.spillover)
 
     def linear(self, key: str) -> FloatArray:
-        """Compensated values of a marker on the linear scale."""
+        """Compensated values of a marker or dimension on the linear scale."""
+        if key in self.plan.template.dimensions:
+            return self._dimensions.linear(key)
         return self._linear[self.plan.channels[key].index]
 
     def scaled(self, key: str) -> FloatArray:
-        """Values of a marker on the template's scale."""
-        if key not in self._scaled:
+        """Values of a marker or dimension on the template's scale."""
+        if key not in self._scaled and key in self.plan.template.dimensions:
+            self._scaled[key] = self._dimensions.scaled(key)
+        elif key not in self._scaled:
             channel = self.plan.channels[key]
             spec = self.plan.template.transform.of(key).at_range(channel.range)
             self._scaled[key] = transform(self.linear(key), spec)
@@ -106,7 +120,8 @@ class Events:
 
 def _compensated(file: FcsFile, plan: Plan, spillover: Spillover | None) -> dict[int, FloatArray]:
     """Columns of the plan's channels, compensated where the matrix has them."""
-    wanted = sorted({channel.index for channel in plan.channels.values()})
+    dimensions = plan.template.dimensions
+    wanted = sorted({channel.index for key, channel in plan.channels.items() if key not in dimensions})
     position = {channel.name: channel.index for channel in file.channels}
     mixed = [] if spillover is None else [position[name] for name in spillover.channels]
     columns = sorted({*wanted, *mixed})

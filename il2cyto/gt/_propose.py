@@ -146,7 +146,7 @@ def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
 def _span(gate: Gate, tree: Tree) -> float:
     """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values."""
     key = gate.keys[0]
-    if tree.template.transform.of(key).method in ("logicle", "linear"):
+    if tree.template.scale_of(key).method in ("logicle", "linear"):
         return 1.0
     x = tree.events.scaled(key)[tree.nodes["root"].mask]
     if not x.size:

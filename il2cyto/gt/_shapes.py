@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.errors import GatingError
+from il2cyto.pp._compensation import inverse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from il2cyto.template import Gate
+    from il2cyto.template import Gate, QuadrantGate
 
     FloatArray = npt.NDArray[np.float64]
     BoolArray = npt.NDArray[np.bool_]
 
 
 def interval(x: FloatArray, low: float | None, high: float | None) -> BoolArray:
-    """Events with min <= x < max, with open sides for None."""
-    inside = ~np.isnan(x)
+    """Events with min <= x < max, with open sides for None; a non-finite position (the log of 0) is in no interval."""
+    inside = np.isfinite(x)
     if low is not None:
         inside &= x >= low
     if high is not None:
@@ -34,7 +35,7 @@ def interval(x: FloatArray, low: float | None, high: float | None) -> BoolArray:
 
 
 def side(x: FloatArray, cut: float, keep: str) -> BoolArray:
-    """``above`` is x >= cut, ``below`` is x < cut: together they are all events."""
+    """``above`` is x >= cut, ``below`` is x < cut: together they are all events, those at minus infinity included."""
     return x >= cut if keep == "above" else x < cut
 
 
@@ -62,6 +63,40 @@ def ellipse(
     with np.errstate(invalid="ignore"):
         distance: FloatArray = (d * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * d - b * b)
     return distance <= distance_square
+
+
+def ellipsoid(
+    columns: Sequence[FloatArray],
+    mean: Sequence[float],
+    covariance: Sequence[Sequence[float]],
+    distance_square: float,
+) -> BoolArray:
+    """The ellipse on any number of channels; the covariance need not be positive definite."""
+    if len(columns) == 2:
+        return ellipse(columns[0], columns[1], mean, covariance, distance_square)
+    weights = inverse(np.asarray(covariance, dtype=np.float64))
+    offsets = [x - centre for x, centre in zip(columns, mean, strict=True)]
+    distance = np.zeros(columns[0].shape)
+    for i, dx in enumerate(offsets):
+        for j, dy in enumerate(offsets):
+            distance += weights[i, j] * dx * dy
+    return (distance <= distance_square) & np.isfinite(distance)
+
+
+def rectangle(columns: Sequence[FloatArray], low: Sequence[float | None], high: Sequence[float | None]) -> BoolArray:
+    """Inside the interval of every column."""
+    inside = np.ones(columns[0].shape, dtype=np.bool_)
+    for x, bottom, top in zip(columns, low, high, strict=True):
+        inside &= interval(x, bottom, top)
+    return inside
+
+
+def quadrant_sides(gate: QuadrantGate) -> tuple[list[float | None], list[float | None]]:
+    """Lower and upper sides of a quadrant, seen as a rectangle."""
+    dividers = list(zip((gate.x, gate.y), gate.keep, strict=True))
+    return [at if keep == "above" else None for at, keep in dividers], [
+        at if keep == "below" else None for at, keep in dividers
+    ]
 
 
 def singlet(area: FloatArray, height: FloatArray, cuts: Mapping[str, float], which: str) -> BoolArray:
@@ -104,7 +139,8 @@ def all_within(columns: Sequence[FloatArray], low: float | None, high: float | N
 def fixed_shape(gate: Gate, columns: Sequence[FloatArray]) -> BoolArray:
     """The events inside a fixed gate; `columns` are those of ``gate.keys`` on the template's scale."""
     try:
-        return _FIXED[gate.method](gate, *columns)
+        with np.errstate(invalid="ignore"):  # positions may be infinite; their differences are NaN and outside
+            return _FIXED[gate.method](gate, *columns)
     except KeyError:
         msg = f"gate method {gate.method!r} is not a fixed shape; fixed shapes: {', '.join(_FIXED)}"
         raise GatingError(msg) from None
@@ -113,8 +149,8 @@ def fixed_shape(gate: Gate, columns: Sequence[FloatArray]) -> BoolArray:
 _FIXED: dict[str, Callable[..., BoolArray]] = {
     "interval": lambda g, x: interval(x, g.min, g.max),
     "fixed": lambda g, x: side(x, g.at, g.keep),
-    "rectangle": lambda g, x, y: interval(x, g.min[0], g.max[0]) & interval(y, g.min[1], g.max[1]),
-    "quadrant": lambda g, x, y: side(x, g.x, g.keep[0]) & side(y, g.y, g.keep[1]),
+    "rectangle": lambda g, *columns: rectangle(columns, g.min, g.max),
+    "quadrant": lambda g, *columns: rectangle(columns, *quadrant_sides(g)),
     "polygon": lambda g, x, y: polygon(x, y, g.vertices),
-    "ellipse": lambda g, x, y: ellipse(x, y, g.mean, g.covariance, g.distance_square),
+    "ellipse": lambda g, *columns: ellipsoid(columns, g.mean, g.covariance, g.distance_square),
 }

@@ -87,7 +87,7 @@ class Walk(ABC, Generic[N]):
             flags |= Flag.BELOW_DETECTION
         elif node.count < 50:
             flags |= Flag.DETECTABLE
-        if population.endpoint is not None:
+        if population.endpoint is not None and node.parent_count:
             low, high = population.endpoint.plausible
             if not low <= node.count / node.parent_count <= high:
                 flags |= Flag.IMPLAUSIBLE

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         read_fcs as read_fcs,
         write_fcs as write_fcs,
     )
+    from il2cyto.io._flowjo import FlowJoSample as FlowJoSample, read_flowjo as read_flowjo
+    from il2cyto.io._gatingml import read_gatingml as read_gatingml
+    from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
     from il2cyto.io._study import read_study as read_study
     from il2cyto.io._tables import write_csv as write_csv
@@ -26,6 +29,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         find_template as find_template,
         read_template as read_template,
         template_folders as template_folders,
+        write_template as write_template,
     )
 
 
@@ -33,15 +37,21 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "FcsFile": "_fcs",
+        "FlowJoSample": "_flowjo",
+        "SampleChannel": "_gatingml_write",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
         "read_fcs": "_fcs",
+        "read_flowjo": "_flowjo",
+        "read_gatingml": "_gatingml",
         "read_study": "_study",
         "write_fcs": "_fcs",
         "find_template": "_templates",
         "read_overrides": "_overrides",
         "read_template": "_templates",
         "template_folders": "_templates",
+        "write_gatingml": "_gatingml_write",
+        "write_template": "_templates",
         "read_anndata": "_anndata",
         "write_anndata": "_anndata",
         "write_events": "_anndata",

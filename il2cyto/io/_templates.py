@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from il2cyto.errors import TemplateError
-from il2cyto.io._yaml import load_yaml, validate_yaml
+from il2cyto.io._yaml import load_yaml, parse_yaml, validate_yaml
 from il2cyto.template import GatingTemplate
 
 if TYPE_CHECKING:
@@ -87,6 +87,46 @@ def read_template(name_or_path: str | Path, *, relative_to: Path | None = None) 
     """
     document = load_yaml(find_template(name_or_path, relative_to=relative_to), error_class=TemplateError)
     return validate_yaml(document, GatingTemplate, TemplateError)
+
+
+def parse_template(text: str, *, name: str = "template.yaml") -> GatingTemplate:
+    """As :func:`read_template`, of the text of a template."""
+    return validate_yaml(parse_yaml(text, name=name, error_class=TemplateError), GatingTemplate, TemplateError)
+
+
+def write_template(template: GatingTemplate, folder: str | Path) -> Path:
+    """Write a template as ``<folder>/<name>/template.yaml``, where :func:`read_template` finds it again.
+
+    Returns
+    -------
+    The file.
+
+    Raises
+    ------
+    TemplateError
+        If what was written does not read back as the same template: too many gates for one file.
+    """
+    from ruamel.yaml import YAML
+
+    path = Path(folder) / template.name / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None  # short collections on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
+    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yaml.dump(template.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True), file)
+            file.flush()
+            os.fsync(file.fileno())
+        if read_template(draft).digest != template.digest:
+            msg = f"template {template.name!r} does not read back as it was written; please report it"
+            raise TemplateError(msg)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
 
 
 def _roots() -> Iterator[Path]:

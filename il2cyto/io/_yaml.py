@@ -116,7 +116,11 @@ def load_yaml(path: str | Path, *, error_class: type[Il2cytoError] = Il2cytoErro
         second document. All that can be found at once stands in one message, a line each.
     """
     path = Path(path)
-    text = _read_text(path, error_class)
+    return parse_yaml(_read_text(path, error_class), name=path.name, error_class=error_class)
+
+
+def parse_yaml(text: str, *, name: str, error_class: type[Il2cytoError] = Il2cytoError) -> YamlDocument:
+    """As :func:`load_yaml`, of the text of a file called `name`."""
     try:
         problems = list(_forbidden(text))
         yaml = _parser()
@@ -126,14 +130,14 @@ def load_yaml(path: str | Path, *, error_class: type[Il2cytoError] = Il2cytoErro
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
-        msg = f"{path.name}{line}: not valid YAML: {error.problem or error.context}"
+        msg = f"{name}{line}: not valid YAML: {error.problem or error.context}"
         raise error_class(msg) from None
     except YAMLError:
-        msg = f"{path.name}: not valid YAML: it holds a character that YAML does not allow; save it as plain text"
+        msg = f"{name}: not valid YAML: it holds a character that YAML does not allow; save it as plain text"
         raise error_class(msg) from None
     if problems:
-        raise error_class("\n".join(f"{path.name}:{problem}" for problem in problems))
-    return YamlDocument(path.name, text, data, builder.marks)
+        raise error_class("\n".join(f"{name}:{problem}" for problem in problems))
+    return YamlDocument(name, text, data, builder.marks)
 
 
 def validate_yaml(

@@ -18,18 +18,18 @@ BLOCK = 4096
 
 
 def compensate(events: npt.ArrayLike, spillover: npt.ArrayLike) -> FloatArray:
-    """Remove spillover: the x that solves x @ spillover = events.
+    """Remove spillover: the x that solves x @ spillover = events, in the least-squares sense if detectors outnumber fluorochromes.
 
     Parameters
     ----------
     events
-        (n, k), linear values; columns in the matrix' order.
+        (n, k), linear values; columns in the order of the matrix' detectors.
     spillover
-        (k, k); row i says what fluorochrome i gives to each detector.
+        (f, k), f <= k; row i says what fluorochrome i gives to each detector.
 
     Returns
     -------
-    (n, k) float64, stored column by column. An event with a non-finite value becomes non-finite in the columns that need it.
+    (n, f) float64, stored column by column. An event with a non-finite value becomes non-finite in the columns that need it.
 
     Raises
     ------
@@ -47,22 +47,29 @@ def compensate(events: npt.ArrayLike, spillover: npt.ArrayLike) -> FloatArray:
     array([[109.798995,   4.020101]])
     """
     x, matrix = np.asarray(events), np.asarray(spillover, dtype=np.float64)
-    if x.ndim != 2 or matrix.shape != (x.shape[1], x.shape[1]):
+    fits = x.ndim == matrix.ndim == 2 and matrix.shape[0] <= matrix.shape[1] == x.shape[1]
+    if not fits:
         msg = (
             f"compensate: events have the shape {x.shape}, the spillover matrix {matrix.shape}; needed are (n, k) and (k, k); "
             "select the matrix' channels first"
         )
         raise GatingError(msg)
-    coefficients = inverse(matrix)
-    n, k = x.shape
-    out = np.zeros((k, n))
+    coefficients = inverse(matrix) if matrix.shape[0] == matrix.shape[1] else _pseudoinverse(matrix)
+    n = x.shape[0]
+    out = np.zeros((matrix.shape[0], n))
     for start in range(0, n, BLOCK):
         block = np.ascontiguousarray(x[start : start + BLOCK].T, dtype=np.float64)
-        for target in range(k):
+        for target in range(matrix.shape[0]):
             total = out[target, start : start + BLOCK]
             for source in np.flatnonzero(coefficients[:, target]):
                 total += block[source] * coefficients[source, target]
     return out.T
+
+
+def _pseudoinverse(matrix: FloatArray) -> FloatArray:
+    """M' (M M')^-1, with plain sums as in `inverse`."""
+    normal = (matrix[:, np.newaxis, :] * matrix[np.newaxis, :, :]).sum(axis=2)
+    return np.asarray((matrix.T[:, :, np.newaxis] * inverse(normal)[np.newaxis, :, :]).sum(axis=1))
 
 
 def inverse(matrix: FloatArray) -> FloatArray:

@@ -3,30 +3,71 @@
 from __future__ import annotations
 
 from il2cyto.template._boolean import Expression, parse
-from il2cyto.template._gates import AnyGate, BoundaryGate, Cut1D, FixedGate, Gate, RefGate, SingletGate, ValleyGate
+from il2cyto.template._dimensions import Dimension, Matrix, Ratio
+from il2cyto.template._gates import (
+    AnyGate,
+    BoundaryGate,
+    Cut1D,
+    EllipseGate,
+    FixedGate,
+    Gate,
+    IntervalGate,
+    PolygonGate,
+    QuadrantGate,
+    RectangleGate,
+    RefGate,
+    SingletGate,
+    ValleyGate,
+)
 from il2cyto.template._overrides import Override, Overrides
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population, template_json_schema
-from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform, Transform, TransformRules
+from il2cyto.template._transforms import (
+    AnyTransform,
+    Asinh,
+    FlowJoBiex,
+    FlowJoLog,
+    Hyperlog,
+    Linear,
+    Log,
+    Logicle,
+    NoTransform,
+    ScaledAsinh,
+    Transform,
+    TransformRules,
+)
 
 __all__ = [
     "Adapt",
     "AnyGate",
+    "AnyTransform",
     "Asinh",
     "BoundaryGate",
     "Cut1D",
+    "Dimension",
+    "EllipseGate",
     "Endpoint",
     "Expression",
     "FixedGate",
+    "FlowJoBiex",
+    "FlowJoLog",
     "Gate",
     "GatingTemplate",
+    "Hyperlog",
+    "IntervalGate",
     "Linear",
     "Log",
     "Logicle",
+    "Matrix",
     "NoTransform",
     "Override",
     "Overrides",
+    "PolygonGate",
     "Population",
+    "QuadrantGate",
+    "Ratio",
+    "RectangleGate",
     "RefGate",
+    "ScaledAsinh",
     "SingletGate",
     "Transform",
     "TransformRules",

@@ -26,6 +26,7 @@ def raise_problems(template: GatingTemplate) -> None:
             *_endpoints(template),
             *_unused(template),
             *_markers(template),
+            *_matrices(template),
             *_refs(template),
         ]
     if problems:
@@ -133,9 +134,17 @@ def _markers(template: GatingTemplate) -> Iterator[Problem]:
         for key in population.gate.keys if population.gate else ():
             # Scatter and time are channels of every file; markers must be declared so that `check` can look for them.
             scatter = key.upper().startswith(("FSC", "SSC", "TIME"))
-            if key not in known and not scatter:
+            if key not in known and key not in template.dimensions and not scatter:
                 text = f"{population.name}: marker {key!r} stands neither in requires nor in optional; {nearest(key, known)}"
                 yield ("populations", i, "gate"), text
+
+
+def _matrices(template: GatingTemplate) -> Iterator[Problem]:
+    allowed = ("acquisition", "none", *template.matrices)
+    for name, dimension in template.dimensions.items():
+        if dimension.compensation not in allowed:
+            text = f"{name}: matrix {dimension.compensation!r} is unknown; {nearest(dimension.compensation, allowed)}"
+            yield ("dimensions", name, "compensation"), text
 
 
 def _refs(template: GatingTemplate) -> Iterator[Problem]:

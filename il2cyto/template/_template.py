@@ -13,8 +13,9 @@ from il2cyto._keys import ROOT
 from il2cyto.errors import TemplateError
 from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
+from il2cyto.template._dimensions import Dimension, Matrix
 from il2cyto.template._gates import AnyGate, Fraction, Key, Number, Share
-from il2cyto.template._transforms import TransformRules
+from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Level = Literal["sample", "subject", "batch", "study", "fixed"]
@@ -47,7 +48,7 @@ class Adapt(_Strict):
 class MinParent(_Strict):
     """Events a parent needs: below `nan` the fraction is NaN, below `warn` it is flagged."""
 
-    nan: Annotated[int, Field(ge=1)] = 50
+    nan: Annotated[int, Field(ge=0)] = 50
     warn: Annotated[int, Field(ge=1)] = 200
 
 
@@ -128,6 +129,10 @@ class GatingTemplate(_Strict):
         Markers (or channels) that every file must have, may have.
     transform
         Scale by marker or channel; cuts of the template are on that scale.
+    dimensions
+        Names that gates may use beside markers, each with a compensation and a scale of its own (imported gates need it).
+    matrices
+        Spillover matrices that dimensions name.
     populations
         The tree; a denominator of an endpoint is always reported.
     total
@@ -148,6 +153,8 @@ class GatingTemplate(_Strict):
     optional: tuple[Key, ...] = ()
     compensation: Literal["acquisition", "none"] = "acquisition"
     transform: TransformRules = TransformRules()
+    dimensions: dict[Key, Dimension] = {}
+    matrices: dict[Key, Matrix] = {}
     grouping: Grouping = Grouping()
     adapt: Adapt = Adapt()
     min_parent: MinParent = MinParent()
@@ -189,6 +196,10 @@ class GatingTemplate(_Strict):
         """Populations that become columns of the results, in the order of the template."""
         return tuple(p for p in self.populations if p.report)
 
+    def scale_of(self, key: str) -> AnyTransform:
+        """The transform of a marker, channel or dimension as the template writes it."""
+        return self.dimensions[key].transform if key in self.dimensions else self.transform.of(key)
+
     def path(self, name: str) -> str:
         """The population's place in the tree, such as ``/lymphocytes/T/CD4``."""
         parts = []
@@ -215,6 +226,11 @@ class GatingTemplate(_Strict):
             for p in self.populations
         ]
         dump = self.model_copy(update={"populations": tuple(filled)}).model_dump(mode="json", by_alias=True)
+        for later in (
+            "dimensions",
+            "matrices",
+        ):  # a template without them keeps the digest, and the seeds, it always had
+            dump = {key: value for key, value in dump.items() if key != later or value}
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 #: The top of the scale, or `range`: the file's own $PnR of the channel.
 Top = Positive | Literal["range"]
@@ -39,12 +40,36 @@ class Logicle(_Transform):
         return self
 
 
+class Hyperlog(_Transform):
+    """Log-like scale of Bagwell (Cytometry A 2005), linear around zero; 1 at the top of scale `t`."""
+
+    method: Literal["hyperlog"] = "hyperlog"
+    t: Top = 262144.0
+    w: Positive = 0.5
+    m: Positive = 4.5
+    a: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _widths_fit(self) -> Self:
+        if 2 * self.w > self.m:
+            msg = f"hyperlog: w is {self.w} with m {self.m}; allowed is w <= m/2; lower w"
+            raise ValueError(msg)
+        return self
+
+
 class Linear(_Transform):
     """(x + a) / (t + a): 0..1 between -a and t."""
 
     method: Literal["linear"] = "linear"
     t: Top = 262144.0
-    a: NonNegative = 0.0
+    a: Number = 0.0
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if isinstance(self.t, float) and self.t + self.a <= 0:
+            msg = f"linear: t + a is {self.t + self.a}; it must be positive; raise a"
+            raise ValueError(msg)
+        return self
 
 
 class Asinh(_Transform):
@@ -52,6 +77,15 @@ class Asinh(_Transform):
 
     method: Literal["asinh"] = "asinh"
     cofactor: Positive = 150.0
+
+
+class ScaledAsinh(_Transform):
+    """The arcsinh of Gating-ML: `m` decades and `a` negative ones between 0 and 1, 1 at the top of scale `t`."""
+
+    method: Literal["scaled_asinh"] = "scaled_asinh"
+    t: Top = 262144.0
+    m: Positive = 4.5
+    a: NonNegative = 0.0
 
 
 class Log(_Transform):
@@ -62,13 +96,32 @@ class Log(_Transform):
     m: Positive = 4.5
 
 
+class FlowJoLog(_Transform):
+    """log10(max(x, offset) / offset) / decades, as FlowJo 10 draws it: what lies below `offset` lies at 0."""
+
+    method: Literal["flowjo_log"] = "flowjo_log"
+    offset: Positive = 1.0
+    decades: Positive = 4.5
+
+
+class FlowJoBiex(_Transform):
+    """The biexponential of FlowJo 10: a table of 4097 positions, straight lines between them, 0 and 4096 beyond its ends."""
+
+    method: Literal["flowjo_biex"] = "flowjo_biex"
+    negative: NonNegative = 0.0
+    width: Annotated[float, Field(le=-1, ge=-1e6)] = -10.0
+    positive: Annotated[float, Field(gt=0, le=20)] = 4.418540
+    max: Positive = 262144.000029
+
+
 class NoTransform(_Transform):
     """Values as stored: data that were transformed by the exporting program."""
 
     method: Literal["none"] = "none"
 
 
-Transform = Annotated[Logicle | Linear | Asinh | Log | NoTransform, Field(discriminator="method")]
+AnyTransform: TypeAlias = Logicle | Hyperlog | Linear | Asinh | ScaledAsinh | Log | FlowJoLog | FlowJoBiex | NoTransform
+Transform = Annotated[AnyTransform, Field(discriminator="method")]
 
 
 class TransformRules(BaseModel):
@@ -79,6 +132,6 @@ class TransformRules(BaseModel):
     default: Transform = Logicle()
     channels: dict[str, Transform] = {}
 
-    def of(self, key: str) -> Logicle | Linear | Asinh | Log | NoTransform:
+    def of(self, key: str) -> AnyTransform:
         """The transform of a marker or channel as the template writes it."""
         return self.channels.get(key, self.default)

@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from il2cyto.errors import FcsWarning
 from il2cyto.gt import Events, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
+from il2cyto.gt._compile import can_compile
 from il2cyto.gt._linear import linear_cuts
 from il2cyto.gt._tree import Tree
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
@@ -63,7 +64,7 @@ def assert_same(path, template, *, cuts=None, polygons=None):
     expected = in_numpy(events, cuts, "s", polygons)
     fresh = Events(file, events.plan)
     found = apply(fresh, cuts, sample="s", polygons=polygons, keep_masks=True)
-    assert "_linear" not in vars(fresh), "applying made whole columns of events"
+    assert "_linear" not in vars(fresh) or not can_compile(template), "applying made whole columns of events"
     for name, value in expected.items():
         np.testing.assert_equal(getattr(found, name), value, err_msg=f"{path.name}: {name}")
     return found

@@ -73,3 +73,13 @@ def test_shapes_that_do_not_fit_are_refused():
         "compensate: events have the shape (3, 3), the spillover matrix (2, 2); needed are (n, k) and (k, k); "
         "select the matrix' channels first"
     )
+
+
+def test_with_more_detectors_than_fluorochromes_compensation_is_a_least_squares_fit():
+    rng = np.random.default_rng(3)
+    matrix, truth = rng.uniform(0, 1, (3, 8)), rng.normal(100, 50, (500, 3))
+    mixed = truth @ matrix
+    np.testing.assert_allclose(compensate(mixed, matrix), truth, rtol=1e-9, atol=1e-9)
+    noisy = mixed + rng.normal(0, 1, mixed.shape)
+    best = np.linalg.lstsq(matrix.T, noisy.T)[0].T
+    np.testing.assert_allclose(compensate(noisy, matrix), best, rtol=1e-9, atol=1e-9)

@@ -9,7 +9,17 @@ from hypothesis import given, strategies as st
 
 from il2cyto.errors import GatingError
 from il2cyto.pp import inverse_transform, transform
-from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
+from il2cyto.template._transforms import (
+    Asinh,
+    FlowJoBiex,
+    FlowJoLog,
+    Hyperlog,
+    Linear,
+    Log,
+    Logicle,
+    NoTransform,
+    ScaledAsinh,
+)
 
 MAGNITUDES = np.concatenate([[0.0], np.geomspace(1e-6, 1e12, 4001), [262143.0, 262144.0, 262145.0]])
 VALUES = np.concatenate([-MAGNITUDES[::-1], MAGNITUDES])
@@ -29,6 +39,9 @@ SPECS = [
     Logicle(w=1.0, a=1.0),
     Linear(a=100.0),
     Asinh(cofactor=5),
+    Hyperlog(),
+    Hyperlog(t=1e4, w=0.1, a=1.0),
+    ScaledAsinh(t=1e4, m=4, a=1),
     Log(),
     NoTransform(),
 ]
@@ -48,6 +61,54 @@ def test_the_inverse_logicle_equals_flowkit(t, w, m, a):
     ours = inverse_transform(positions, Logicle(t=t, w=w, m=m, a=a))
     theirs = fk.transforms.LogicleTransform(param_t=t, param_w=w, param_m=m, param_a=a).inverse(positions)
     np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12 * t)
+
+
+@pytest.mark.parametrize(("t", "w", "m", "a"), [(t, w, m, a) for t, w, m, a in LOGICLES if w > 0])
+def test_hyperlog_and_its_inverse_equal_flowkit(t, w, m, a):
+    x = VALUES[np.abs(VALUES) <= 1e3 * t]
+    theirs = fk.transforms.HyperlogTransform(param_t=t, param_w=w, param_m=m, param_a=a)
+    ours = Hyperlog(t=t, w=w, m=m, a=a)
+    np.testing.assert_allclose(transform(x, ours), theirs.apply(x), rtol=1e-12, atol=2e-15)
+    y = np.linspace(-0.5, 1.25, 1001)
+    np.testing.assert_allclose(inverse_transform(y, ours), theirs.inverse(y), rtol=1e-11, atol=1e-12 * t)
+
+
+def test_the_arcsinh_of_gating_ml_equals_flowkit():
+    theirs = fk.transforms.AsinhTransform(param_t=1e4, param_m=4, param_a=1)
+    np.testing.assert_allclose(
+        transform(VALUES, ScaledAsinh(t=1e4, m=4, a=1)), theirs.apply(VALUES), rtol=1e-13, atol=1e-15
+    )
+
+
+@pytest.mark.parametrize(
+    ("negative", "width", "positive", "top"),
+    [
+        (0.0, -10.0, 4.41854, 262144.000029),
+        (1.0, -100.0, 4.41854, 262144.000029),
+        (0.5, -1000.0, 4.9, 4194304.0),
+        (0.0, -1.0, 4.5, 262144.0),
+        (0.0, -3.98, 5.5, 1e7),
+    ],
+)
+def test_flowjos_biexponential_equals_flowkit_and_clamps(negative, width, positive, top):
+    theirs = fk.transforms.WSPBiexTransform(negative=negative, width=width, positive=positive, max_value=top)
+    ours = FlowJoBiex(negative=negative, width=width, positive=positive, max=top)
+    np.testing.assert_allclose(transform(VALUES, ours), theirs.apply(VALUES), rtol=1e-11, atol=1e-8)
+    y = np.linspace(0, 4096, 1001)
+    np.testing.assert_allclose(inverse_transform(y, ours), theirs.inverse(y), rtol=1e-9, atol=1e-9 * top)
+    assert transform([-1e300, 1e300], ours).tolist() == [0.0, 4096.0]
+    assert np.isnan(transform([np.nan], ours)[0])
+
+
+def test_flowjos_logarithm_starts_at_its_offset():
+    assert transform([-5.0, 0.0, 2.0, 20.0, 2e4], FlowJoLog(offset=2, decades=4)).round(12).tolist() == [
+        0,
+        0,
+        0,
+        0.25,
+        1,
+    ]
+    assert inverse_transform([0.0, 1.0], FlowJoLog(offset=2, decades=4)).round(8).tolist() == [2.0, 20000.0]
 
 
 def test_linear_and_log_equal_flowkit():

@@ -128,3 +128,49 @@ def test_a_template_cannot_be_changed_or_built_half():
     assert GatingTemplate.model_validate(copy.deepcopy(data)).digest == template.digest
     with pytest.raises(ValueError, match="frozen"):
         template.name = "other"  # type: ignore[misc]
+
+
+IMPORTED = """
+schema: il2cyto/gating-template/1
+name: imported
+version: "1"
+dimensions:
+  X: {channel: FL1-H, compensation: none}
+  Y: {ratio: {numerator: FL1-H, denominator: FL2-H}}
+populations:
+- {name: A, parent: root, gate: {method: rectangle, channels: [X, Y, X], min: [0, null, 1], max: [1, 2, null]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("compensation: none", "compensation: spil", "X: matrix 'spil' is unknown"),
+        ("{ratio:", "{channel: Z, ratio:", "give a channel or a ratio, exactly one of the two"),
+        ("compensation: none", "low: 1, high: 0", "low is 1.0, high 0.0; the first must be lower"),
+        ("[1, 2, null]", "[1, 2]", "rectangle: 3 channels, 3 lower and 2 upper sides; give as many of each"),
+        ("channels: [X, Y, X]", "channels: [X, Y, W]", "marker 'W' stands neither in requires nor in optional"),
+        (
+            "populations:",
+            "matrices: {m: {fluorochromes: [a, b], detectors: [c], spillover: [[1], [2]]}}\npopulations:",
+            "2 fluorochromes and 1 detectors need 2 rows of 1 numbers, and no more fluorochromes than detectors",
+        ),
+        (
+            "populations:",
+            "matrices: {m: {fluorochromes: [a, a], detectors: [c, d], spillover: [[1, 0], [0, 1]]}}\npopulations:",
+            "matrix: a fluorochrome stands twice",
+        ),
+    ],
+)
+def test_dimensions_and_matrices_hold_together(tmp_path, old, new, message):
+    path = tmp_path / "t.yaml"
+    path.write_text(IMPORTED)
+    gate = read_template(path).by_name["A"].gate
+    assert gate is not None
+    assert gate.keys == ("X", "Y", "X")
+    path.write_text(IMPORTED.replace(old, new))
+
+    with pytest.raises(TemplateError) as error:
+        read_template(path)
+
+    assert message in str(error.value)
