@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from il2cyto._keys import Obs, Obsm, Uns
-from il2cyto.errors import FcsWarning, StudyError, TemplateError
+from il2cyto.errors import FcsWarning, SchemaError, StudyError, TemplateError
 from il2cyto.gt import Events, apply, make_plan
 from il2cyto.gt._reconcile import CUT_SCHEMA
 from il2cyto.io import (
@@ -204,6 +204,8 @@ def export_gates(source: str | Path, out: str | Path) -> Exported:
     ------
     StudyError
         If the folder holds no results.
+    SchemaError
+        If an older il2cyto wrote them, without what an export needs.
     """
     cohorts = _cohorts(Path(source))
     files: list[Path] = []
@@ -227,7 +229,13 @@ def _cohorts(source: Path) -> dict[str, AnnData]:
     if not paths:
         msg = f"{source.name}: no results.h5ad; name the folder that `il2cyto gate` wrote, or a study.yaml"
         raise StudyError(msg)
-    return {path.stem.partition("-")[2] or path.stem: read_anndata(path) for path in paths}
+    cohorts = {path.stem.partition("-")[2] or path.stem: read_anndata(path) for path in paths}
+    for path, adata in zip(paths, cohorts.values(), strict=True):
+        missing = [key for key in (Uns.CHANNELS, Uns.POLYGONS) if key not in adata.uns[Uns.IL2CYTO]]
+        if missing:
+            msg = f"{path.name}: no {' and '.join(missing)} in uns; an older il2cyto wrote it; gate the study again"
+            raise SchemaError(msg)
+    return cohorts
 
 
 def _export(adata: AnnData, sample: str, path: Path) -> tuple[str, ...]:
