@@ -7,7 +7,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from il2cyto.panel import Channel
     from il2cyto.template import GatingTemplate, Override
 
-    Masks = Mapping[str, npt.NDArray[np.bool_]]
     #: Called with the stage, the files done and the files in all.
     Progress = Callable[[str, int, int], None]
 
@@ -320,9 +317,8 @@ def _failure(job: Job, stage: str, error: Exception) -> Failure:
     return Failure(job.sample, job.path.name, stage, name, message)
 
 
-def failures_frame(failures: Iterable[Failure]) -> Any:
-    """Failures as a pandas frame of strings, for ``uns``: sample, file, stage, error, message."""
-    import pandas as pd
-
+def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:
+    """Failures as a table of text: sample, file, stage, error, message."""
     rows = [(f.sample, f.file, f.stage, f.error, f.message) for f in failures]
-    return pd.DataFrame(rows, columns=["sample", "file", "stage", "error", "message"], dtype="str")
+    columns = dict.fromkeys(("sample", "file", "stage", "error", "message"), pl.String)
+    return pl.DataFrame(rows, schema=columns, orient="row")

@@ -81,7 +81,7 @@ def check(study: StudyArgument) -> None:
         )
     _print_problems(inventory.problems)
     typer.echo(f"{inventory.files.height} files, {inventory.problems.height} findings", err=True)
-    if inventory.problems.filter(inventory.problems["severity"] == "error").height:
+    if inventory.n_errors:
         raise typer.Exit(SOME_FAILED)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from il2cyto import get
+from il2cyto.batch import failures_frame
 from il2cyto.cohort import gate_study
 from il2cyto.io import read_study, write_anndata, write_csv
 from il2cyto.tl import summarise_dynamics
@@ -87,16 +88,11 @@ def gate(
     files = [write_anndata(adata, out / names[panel]) for panel, adata in gated.cohorts.items()]
     frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
     cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
-    failures = pl.DataFrame(
-        [(f.sample, f.file, f.stage, f.error, f.message) for f in gated.failures],
-        schema=dict.fromkeys(("sample", "file", "stage", "error", "message"), pl.String),
-        orient="row",
-    )
     tables = out / "tables"
     files += [
         write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"]),
         write_csv(_with_flag_names(cuts), tables / "cuts.csv"),
-        write_csv(failures, tables / "failures.csv"),
+        write_csv(failures_frame(gated.failures), tables / "failures.csv"),
     ]
     if events:
         files.append(out / "events")

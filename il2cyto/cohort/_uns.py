@@ -53,7 +53,7 @@ def study_facts(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
         Uns.ARMS: np.array(study.arms, dtype=str),
         Uns.FLAGS: bits,
         Uns.ALIASES: dict(sorted(study.aliases_used.items())),
-        Uns.FAILURES: failures_frame(batch.failures),
+        Uns.FAILURES: pd.DataFrame(failures_frame(batch.failures).to_dict(as_series=False), dtype="str"),
         Uns.CHANNELS: _channels(batch),
         Uns.POLYGONS: json.dumps(
             {sample: dict(drawn) for sample, drawn in sorted(batch.polygons.items())}, sort_keys=True

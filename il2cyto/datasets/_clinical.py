@@ -36,8 +36,8 @@ _DRUGS = {
 _PREDNISONE_RANGE = ((5.0, 50.0), (0.0, 50.0))
 _MISSED_DOSE = 0.02
 SCREEN_FAILURES = 1 / 12
-# Limits that the items agree with: g/L, g/L, IU/mL.
-C3_LOW, C4_LOW, DSDNA_HIGH = 0.9, 0.1, 100.0
+# Limits that the items agree with, g/L.
+C3_LOW, C4_LOW = 0.9, 0.1
 
 
 @dataclass(frozen=True)

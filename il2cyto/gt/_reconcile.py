@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from il2cyto.errors import GatingError
+from il2cyto.gt._bootstrap import mad
 from il2cyto.gt._flags import Flag
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     -----
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
-    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several coordinates (singlets) keep their own
-    fit where they have one, and otherwise take the group's median of each coordinate.
+    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several
+    coordinates (singlets) keep their own fit where they have one, and otherwise take the group's median of each coordinate.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
@@ -224,11 +225,11 @@ def _consensus(column: _Column, members: npt.NDArray[np.bool_], adapt: Adapt, *,
     if subject and size == 2 and np.ptp(t) > adapt.outlier_k * column.delta:
         return None
     middle = float(np.median(t))
-    reach = adapt.outlier_k * max(_mad(t), column.delta)
+    reach = adapt.outlier_k * max(mad(t), column.delta)
     outlier = usable & (np.abs(column.value - middle) > reach)
     kept = usable & ~outlier
     t, s = column.value[kept], column.spread[kept]
-    tau2 = max(0.0, _mad(t) ** 2 - float(np.median(s**2)))
+    tau2 = max(0.0, mad(t) ** 2 - float(np.median(s**2)))
     return _Consensus(float(np.median(t)), float(np.sqrt(tau2)), float(np.median(s)), size, outlier)
 
 
@@ -273,7 +274,3 @@ def _shape(i: int, column: _Column, consensus: _Consensus | None) -> tuple[float
 def _instability(i: int, column: _Column) -> Flag:
     wide = np.isfinite(column.width[i]) and column.width[i] > _UNSTABLE_WIDTH * column.span
     return Flag.UNSTABLE if wide or column.missing[i] > 0.1 else Flag.NONE
-
-
-def _mad(x: FloatArray) -> float:
-    return 1.4826 * float(np.median(np.abs(x - np.median(x))))

@@ -20,7 +20,7 @@ from il2cyto.template._gates import (
     ValleyGate,
 )
 from il2cyto.template._overrides import Override, Overrides
-from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population, template_json_schema
+from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population
 from il2cyto.template._transforms import (
     AnyTransform,
     Asinh,
@@ -73,5 +73,4 @@ __all__ = [
     "TransformRules",
     "ValleyGate",
     "parse",
-    "template_json_schema",
 ]

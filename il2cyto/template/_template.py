@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,14 +14,13 @@ from il2cyto.errors import TemplateError
 from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
 from il2cyto.template._dimensions import Dimension, Matrix
-from il2cyto.template._gates import AnyGate, Fraction, Key, Number, Share
+from il2cyto.template._gates import AnyGate, Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Level = Literal["sample", "subject", "batch", "study", "fixed"]
 #: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
 GroupColumn = Literal["batch", "subject", "site", "cytometer"]
-SCHEMA = "il2cyto/gating-template/1"
 
 
 class _Strict(BaseModel):
@@ -233,11 +232,3 @@ class GatingTemplate(_Strict):
             dump = {key: value for key, value in dump.items() if key != later or value}
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
-
-
-def template_json_schema() -> dict[str, Any]:
-    """The JSON Schema of a template, for editors."""
-    return GatingTemplate.model_json_schema()
-
-
-__all__ = ["SCHEMA", "Adapt", "Endpoint", "Fraction", "GatingTemplate", "Population", "template_json_schema"]
