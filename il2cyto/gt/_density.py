@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from il2cyto.gt._kernels._order import quantiles
 from il2cyto.gt._kernels._smooth import bin_linear
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
+_QUARTILES = np.array([0.0, 0.25, 0.75, 1.0])
 MIN_GRID, MAX_GRID = 512, 1 << 14
 #: Grid points per bandwidth that the density needs, and bandwidths by which the grid passes the extreme events.
 POINTS_PER_BANDWIDTH, MARGIN = 4.0, 7.0
@@ -43,7 +45,7 @@ def bandwidth(values: FloatArray, *, adjust: float = 1.0) -> float:
     """
     if values.size < 2:
         return float("nan")
-    low, lower, upper, high = np.quantile(values, [0.0, 0.25, 0.75, 1.0]).tolist()
+    low, lower, upper, high = quantiles(values, _QUARTILES).tolist()
     rounding = 1e-12 * max(abs(low), abs(high))
     if high - low <= rounding:
         return float("nan")

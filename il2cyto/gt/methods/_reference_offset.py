@@ -8,6 +8,7 @@ import numpy as np
 
 from il2cyto.gt._bootstrap import DRAWS, MAD_SCALE, drawn_cut, finite, kernel_seed
 from il2cyto.gt._kernels._offset import drawn_medians
+from il2cyto.gt._kernels._order import median, median_distance
 from il2cyto.gt._types import Proposal
 from il2cyto.gt.methods._quantile import quantile_draws
 
@@ -50,19 +51,19 @@ def propose(
     if gate.q is not None:
         value, draws = quantile_draws(x, gate.q, rng)
         return drawn_cut(value, draws, bounds=gate.bounds)
-    median = float(np.median(x))
-    spread = MAD_SCALE * float(np.median(np.abs(x - median)))
+    centre = median(x)
+    spread = MAD_SCALE * median_distance(x, centre)
     if spread == 0:
         return Proposal.failed("more than half of the reference events have the same value: MAD is 0")
     k = gate.k or 0.0
-    medians, spreads = _bootstrap(x, median, spread, rng)
-    return drawn_cut(median + k * spread, medians + k * spreads, bounds=gate.bounds)
+    medians, spreads = _bootstrap(x, centre, spread, rng)
+    return drawn_cut(centre + k * spread, medians + k * spreads, bounds=gate.bounds)
 
 
-def _bootstrap(x: FloatArray, median: float, spread: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _bootstrap(x: FloatArray, centre: float, spread: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw medians and MADs of bootstrap samples from a fine histogram."""
     unit = 2 * REACH * spread / BINS
-    position = np.clip((x - median) / unit + BINS / 2, 0.0, BINS - 0.5)
+    position = np.clip((x - centre) / unit + BINS / 2, 0.0, BINS - 0.5)
     counts = np.bincount(position.astype(np.intp), minlength=BINS).astype(np.float64)
     medians, deviations = drawn_medians(counts, DRAWS, kernel_seed(rng))
-    return median + (medians - BINS / 2) * unit, MAD_SCALE * deviations * unit
+    return centre + (medians - BINS / 2) * unit, MAD_SCALE * deviations * unit

@@ -9,6 +9,7 @@ import numpy as np
 
 from il2cyto.gt._bootstrap import MAD_SCALE, MIN_EVENTS, finite
 from il2cyto.gt._kernels._line import distances, spread_of, weighted_line
+from il2cyto.gt._kernels._order import median
 from il2cyto.gt._types import Cut, Proposal
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ class _Line(NamedTuple):
 def _bisquare(x: FloatArray, y: FloatArray, centre: float) -> _Line:
     """Fit a line, starting from the one through the origin."""
     positive = x > 0
-    ratio = float(np.median(y[positive] / x[positive])) if positive.any() else 0.0
+    ratio = median(y[positive] / x[positive]) if positive.any() else 0.0
     line = _Line(ratio * centre, ratio, 0.0)
     rounding = 1e-12 * max(abs(float(y.min())), abs(float(y.max())))
     reach = max(float(x.max()) - centre, centre - float(x.min()))
     distance = np.empty(x.size)
     for _ in range(MAX_STEPS):
         distances(x, y, centre, line.height, line.slope, distance)
-        scale = MAD_SCALE * float(np.median(distance))
+        scale = MAD_SCALE * median(distance)
         if scale <= rounding:
             return line._replace(scale=0.0)
         height, slope = weighted_line(x, y, centre, distance, BISQUARE * scale)
