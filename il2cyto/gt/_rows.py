@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._columns import membership
@@ -18,6 +16,7 @@ from il2cyto.template import RefGate
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
@@ -109,7 +108,9 @@ class RowTree(Walk[RowNode]):
             cuts = self._fit(population, gate, self).cuts
             if cuts is not None:
                 self._cuts[population.name] = cuts
-        return fitted_shape(gate, among, self._cuts[population.name], {}).mask if population.name in self._cuts else None
+        return (
+            fitted_shape(gate, among, self._cuts[population.name], {}).mask if population.name in self._cuts else None
+        )
 
     def _referred(self, gate: RefGate, of: str) -> BoolArray | None:
         inside = self._inside(self.template.by_name[gate.of], of) if self.nodes[gate.of].evaluable else None

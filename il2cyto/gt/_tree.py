@@ -67,7 +67,9 @@ class Decision:
 class Scales(Protocol):
     """Columns by marker: of all events of a file, or of some of them."""
 
-    plan: Plan
+    @property
+    def plan(self) -> Plan:
+        """Where the template's markers are in the file."""
 
     def linear(self, key: str) -> FloatArray:
         """Compensated values on the linear scale."""

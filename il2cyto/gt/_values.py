@@ -28,6 +28,22 @@ if TYPE_CHECKING:
 HELD_BYTES: Final = 1 << 25
 
 
+class Stored:
+    """The channels of a plan as sums of stored columns of a file."""
+
+    def __init__(self, events: Events) -> None:
+        self._plan, self._mixing = events.plan, _mixing(events)
+        columns = tuple(sorted({column for mixed in self._mixing.values() for column, _ in mixed}))
+        self.blocks = events.file.blocks(columns)
+        self._place = dict(zip(columns, self.blocks.positions.tolist(), strict=True))
+
+    def sources(self, key: str) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Where in a block's rows the columns are that make up a channel, and their weights."""
+        mixed = self._mixing[self._plan.channels[key].index]
+        positions = np.array([self._place[column] for column, _ in mixed], dtype=np.int64)
+        return positions, np.array([weight for _, weight in mixed])
+
+
 class Values:
     """Reads the channels of one file for lists of its events.
 
@@ -35,11 +51,7 @@ class Values:
     """
 
     def __init__(self, events: Events) -> None:
-        self._events, self.plan = events, events.plan
-        self._mixing = _mixing(events)
-        stored = tuple(sorted({column for mixed in self._mixing.values() for column, _ in mixed}))
-        self._blocks = events.file.blocks(stored)
-        self._place = dict(zip(stored, self._blocks.positions.tolist(), strict=True))
+        self._events, self.plan, self._stored = events, events.plan, Stored(events)
         self._held: npt.NDArray[Any] | None = None
 
     def usable(self) -> Rows:
@@ -47,19 +59,17 @@ class Values:
         if self.plan.template.dimensions:
             return np.flatnonzero(self._events.usable).astype(np.uint32)
         rows, count = np.empty(self._events.n, dtype=np.uint32), 0
-        for start, block in self._stored():
-            count += list_finite(block, start, self._blocks.positions, rows[count:])
+        for start, block in self._blocks():
+            count += list_finite(block, start, self._stored.blocks.positions, rows[count:])
         return rows[:count]
 
     def linear(self, key: str, rows: Rows) -> FloatArray:
         """Compensated values of a marker or dimension on the linear scale."""
         if key in self.plan.template.dimensions:
             return self._events.linear(key)[rows]
-        sources = self._mixing[self.plan.channels[key].index]
-        positions = np.array([self._place[column] for column, _ in sources], dtype=np.int64)
-        weights = np.array([weight for _, weight in sources])
+        positions, weights = self._stored.sources(key)
         values, first = np.empty(rows.size), 0
-        for start, block in self._stored():
+        for start, block in self._blocks():
             last = int(np.searchsorted(rows, start + len(block)))
             gather(block, start, rows[first:last], positions, weights, values[first:last])
             first = last
@@ -71,16 +81,13 @@ class Values:
             return self._events.scaled(key)[rows]
         return rescaled(self.linear(key, rows), scale_of(self.plan, key))
 
-    def _stored(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    def _blocks(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         if self._held is not None:
             yield 0, self._held
             return
-        width = None
-        for start, block in self._blocks:
-            if width is None:
-                width = block.nbytes // max(len(block), 1)
-                if width * self._events.n <= HELD_BYTES:
-                    self._held = np.empty((self._events.n, block.shape[1]), dtype=block.dtype)
+        for start, block in self._stored.blocks:
+            if start == 0 and block.nbytes // len(block) * self._events.n <= HELD_BYTES:
+                self._held = np.empty((self._events.n, block.shape[1]), dtype=block.dtype)
             if self._held is None:
                 yield start, block
             else:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._densities import (
+        Density as Density,
+        read_densities as read_densities,
+        write_densities as write_densities,
+    )
     from il2cyto.io._fcs import (
         FcsFile as FcsFile,
         Spillover as Spillover,
@@ -36,11 +41,13 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Density": "_densities",
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
+        "read_densities": "_densities",
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
@@ -56,5 +63,6 @@ __getattr__, __dir__, __all__ = attach(
         "write_anndata": "_anndata",
         "write_events": "_anndata",
         "write_csv": "_tables",
+        "write_densities": "_densities",
     },
 )

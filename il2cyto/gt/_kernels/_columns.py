@@ -37,9 +37,7 @@ def list_finite(block: Block, start: int, needed: IntArray, found: Rows) -> int:
 
 
 @kernel
-def gather(
-    block: Block, start: int, rows: Rows, positions: IntArray, weights: FloatArray, out: FloatArray
-) -> None:
+def gather(block: Block, start: int, rows: Rows, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
     """Fill `out` with weighted sums of stored columns, in the order of pp.compensate; the block begins with event `start`."""
     for i in range(rows.size):
         row, total = rows[i] - start, 0.0

@@ -34,7 +34,9 @@ def distances(x: FloatArray, y: FloatArray, centre: float, height: float, slope:
 
 
 @kernel
-def weighted_line(x: FloatArray, y: FloatArray, centre: float, distance: FloatArray, reach: float) -> tuple[float, float]:
+def weighted_line(
+    x: FloatArray, y: FloatArray, centre: float, distance: FloatArray, reach: float
+) -> tuple[float, float]:
     """Height at the centre and slope of the least-squares line with weights (1 - (distance / reach)**2)**2 within reach."""
     total = sum_x = sum_y = sum_xx = sum_xy = 0.0
     for i in range(x.size):

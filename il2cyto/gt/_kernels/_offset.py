@@ -50,6 +50,6 @@ def _deviation(upto: FloatArray, median: float) -> float:
 @kernel
 def crossing(increasing: FloatArray, level: float) -> float:
     """Find the fractional index at which a curve reaches a level."""
-    above = min(max(np.searchsorted(increasing, level), 1), increasing.size - 1)
+    above = min(max(int(np.searchsorted(increasing, level)), 1), increasing.size - 1)
     low, high = increasing[above - 1], increasing[above]
-    return above - (high - level) / (high - low) if high > low else float(above)
+    return float(above - (high - level) / (high - low)) if high > low else float(above)

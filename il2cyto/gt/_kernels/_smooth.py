@@ -36,11 +36,12 @@ def bin_linear(values: FloatArray, start: float, step: float, size: int) -> Floa
 @kernel
 def gaussian(width: float, step: float) -> FloatArray:
     """Weights of the neighbours of a grid point, per unit of the channel's scale."""
-    reach = int(math.ceil(_REACH * width / step))
+    reach = math.ceil(_REACH * width / step)
     weights = np.empty(2 * reach + 1)
     for j in range(weights.size):
         weights[j] = math.exp(-0.5 * ((j - reach) * step / width) ** 2)
-    return weights / (weights.sum() * step)
+    weights /= weights.sum() * step
+    return weights
 
 
 @kernel

@@ -99,4 +99,4 @@ def _flat(slope: FloatArray, start: int, stop: int, tol: float) -> float:
     while end < slope.size - 1 and slope[end] <= limit:
         end += 1
     before, after = slope[end - 1], slope[end]
-    return end - (after - limit) / (after - before)
+    return float(end - (after - limit) / (after - before))
