@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from il2cyto.gt._plan import Events
+    from il2cyto.gt._plan import Events, Plan
     from il2cyto.template import Gate, Population
 
     FloatArray = npt.NDArray[np.float64]
@@ -70,17 +70,18 @@ def propose(
     Notes
     -----
     Only fitted gates that are not given, and what they stand on, are looked at. Memory: the file as stored where it has no
-    more than 32 MB, else one block of it; 4 bytes for each event of each population on the way; some columns of 8 bytes an
-    event for the gate at hand. A file of 1,000,000 events and 18 channels takes about 100 MB.
+    more than 32 MB, else one block of it; 4 bytes for each event of each population on the way; a few columns of 8 bytes an
+    event for the gate at hand. A file of 1,000,000 events and 18 channels takes about 60 MB.
     """
     source = _OwnCuts(content, sample, given or {})
-    template = events.plan.template
-    RowTree(events, source, [p.name for p in template.populations if _is_open(p, source.given)])
+    RowTree(events, source, _open_gates(events.plan, source.given))
     return pl.DataFrame(source.rows, schema=PROPOSAL_SCHEMA, orient="row")
 
 
-def _is_open(population: Population, given: Mapping[str, Mapping[str, float]]) -> bool:
-    return population.gate is not None and population.gate.fitted and population.name not in given
+def _open_gates(plan: Plan, given: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The populations whose cut is still to be found in this file."""
+    gated = [p for p in plan.template.populations if p.gate is not None and p.gate.fitted and p.name not in given]
+    return [p.name for p in gated if not plan.missing(p)]
 
 
 class _OwnCuts:
