@@ -199,7 +199,8 @@ def levels(view: Density) -> npt.NDArray[np.uint8]:
         height = np.ceil(bars / max(bars.max(), 1) * side)
         grid = np.where(np.arange(side)[:, None] < height, LEVELS // 2, 0)
     else:
-        grid = np.ceil(LEVELS * np.log1p(counts) / np.log1p(max(counts.max(), 1.0)))
+        # The fullest bin may come out a rounding error above the top.
+        grid = np.minimum(np.ceil(LEVELS * np.log1p(counts) / np.log1p(max(counts.max(), 1.0))), LEVELS)
     return np.asarray(grid, np.uint8)
 
 

@@ -131,6 +131,7 @@ def population_section(results: Results) -> Section:
     parts = [
         _population(results, panel, adata, name, flags)
         for panel, adata in results.cohorts.items()
+        if _has_endpoints(adata)
         for name in adata.var_names[adata.var[Var.ROLE] == "endpoint"]
     ]
     return Section("populations", "Populations", parts=tuple(parts))

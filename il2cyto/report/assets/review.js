@@ -61,7 +61,7 @@
     pen.fillStyle = "#333333"; pen.font = "18px sans-serif"; pen.textBaseline = "bottom";
     for (const [at, label] of gate.x.ticks) pen.fillText(label, Math.min(x(at) + 2, side - 40), side - 2);
     pen.textBaseline = "middle";
-    for (const [at, label] of gate.y.ticks) if (y(at) < side - 24) pen.fillText(label, 2, y(at));
+    for (const [at, label] of gate.y.ticks) if (y(at) > 12 && y(at) < side - 24) pen.fillText(label, 2, y(at));
   };
 
   const percent = (fraction) => (fraction === null ? "not evaluable" : (100 * fraction).toPrecision(3) + " %");
