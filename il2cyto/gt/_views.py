@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._kernels._columns import list_finite
+from il2cyto.gt._kernels._columns import LAST_STEP, list_finite
 from il2cyto.gt._kernels._views import BINS, SHIFT, STEPS, bin_axis, count_bins, count_grid, list_bits
 from il2cyto.gt._values import Stored, scale_of
 from il2cyto.io import Density
@@ -191,11 +191,7 @@ def _clipped(share: FloatArray) -> FloatArray:
 @lru_cache(maxsize=64)
 def _table(spec: AnyTransform, low: float, high: float) -> npt.NDArray[np.float32]:
     """Fractional bin at each step of float32, and once more the last."""
-    values = (np.arange(STEPS, dtype=np.uint32) << 16).view(np.float32).astype(np.float64)
-    finite = np.isfinite(values)
-    bins = np.zeros(STEPS + 1, dtype=np.float32)
-    bins[:-1][finite] = _clipped((transform(values[finite], spec) - low) / (high - low))
-    # Between the largest float32 and infinity, and beyond.
-    bins[:-1][~finite] = np.where(np.arange(STEPS)[~finite] < STEPS // 2, bins[0x7F7F], bins[0xFF7F])
-    bins[-1] = bins[-2]
-    return bins
+    size = np.minimum(np.arange(STEPS // 2, dtype=np.uint32), LAST_STEP) << 16  # at infinity as at the last finite step
+    values = size.view(np.float32).astype(np.float64)
+    bins = _clipped((transform(np.concatenate([values, -values]), spec) - low) / (high - low))
+    return np.append(bins, bins[-1]).astype(np.float32)

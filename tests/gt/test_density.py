@@ -55,9 +55,7 @@ def test_the_density_is_the_kernel_sum_over_all_events():
     # Linear binning moves mass by at most half a step: with four points per bandwidth an error of order (step / h)**2 / 24.
     np.testing.assert_allclose(density, exact, atol=3e-3 * exact.max())
     assert density.sum() * bins.step == pytest.approx(MIXTURE.size, rel=1e-9)
-    np.testing.assert_allclose(
-        smooth_slope(bins), np.gradient(density, bins.step), atol=2e-2 * exact.max() / width
-    )
+    np.testing.assert_allclose(smooth_slope(bins), np.gradient(density, bins.step), atol=2e-2 * exact.max() / width)
 
 
 def test_binning_keeps_the_number_of_events_and_their_mean():
@@ -89,7 +87,7 @@ def test_extrema_and_prominences_equal_scipy():
     noisy = np.random.default_rng(1).normal(0.5, 0.2, 200)
     bins = bin_events(noisy, width=0.01)
     at, height = extrema(smooth(bins))
-    grid = np.linspace(*grid_of(bins)[[0, -1]], 40_000)
+    grid = np.linspace(grid_of(bins)[0], grid_of(bins)[-1], 40_000)
     exact = gaussian_kde(noisy, bw_method=0.01 / noisy.std(ddof=1))(grid) * noisy.size
     peaks, _ = find_peaks(exact)
     position = bins.start + bins.step * at

@@ -83,7 +83,9 @@ def test_quantiles_are_those_of_numpy(values):
 
 @pytest.mark.parametrize("spec", [Logicle(t=262144.0), Logicle(t=1000.0, w=1.3, a=0.5), Logicle(t=1e6, w=0.0, m=5.5)])
 def test_the_fast_logicle_is_the_exact_one(spec):
-    x = np.concatenate([np.linspace(-3e5, 3e5, 100_001), [0.0, -0.0, 1e-300, 1e30, -1e30, 1e300], np.geomspace(1e-12, 1e9, 10_001)])
-    np.testing.assert_allclose(rescaled(x.copy(), spec), transform(x, spec), rtol=0, atol=2e-15 * np.abs(transform(1e300, spec)))
+    x = np.concatenate(
+        [np.linspace(-3e5, 3e5, 100_001), [0.0, -0.0, 1e-300, 1e30, -1e30, 1e300], np.geomspace(1e-12, 1e9, 10_001)]
+    )
+    np.testing.assert_allclose(rescaled(x.copy(), spec), transform(x, spec), rtol=2e-15, atol=2e-15)
     within = x[np.abs(x) < 3e5]
     np.testing.assert_allclose(rescaled(within.copy(), spec), transform(within, spec), rtol=0, atol=1e-15)
