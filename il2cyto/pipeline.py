@@ -75,8 +75,8 @@ def gate(
 
     Returns
     -------
-    What was written: ``results.h5ad`` (with several panels ``results-<panel>.h5ad``), ``tables/frequencies.csv``,
-    ``tables/cuts.csv`` and ``tables/failures.csv``.
+    What was written: ``results.h5ad`` and ``densities.npz`` (with several panels ``results-<panel>.h5ad`` and
+    ``densities-<panel>.npz``), ``tables/frequencies.csv``, ``tables/cuts.csv`` and ``tables/failures.csv``.
 
     Raises
     ------

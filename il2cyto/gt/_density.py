@@ -73,6 +73,14 @@ class Binned(NamedTuple):
     step: float
     width: float
 
+    def positions(self, index: npt.ArrayLike) -> FloatArray:
+        """Convert fractional grid indices to positions on the channel's scale."""
+        return self.start + self.step * np.asarray(index, dtype=np.float64)
+
+    def draws(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw (n, g) bootstrap histograms, for methods in numpy: independent Poisson counts with the observed means."""
+        return rng.poisson(self.counts, size=(n, self.counts.size)).astype(np.float64)
+
 
 def bin_events(values: FloatArray, *, width: float) -> Binned:
     """Bin events on a grid fine enough for a bandwidth.

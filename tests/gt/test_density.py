@@ -15,7 +15,7 @@ MIXTURE = np.concatenate([_RNG.normal(0.3, 0.06, 600), _RNG.normal(0.7, 0.08, 40
 
 
 def grid_of(bins):
-    return bins.start + bins.step * np.arange(bins.counts.size)
+    return bins.positions(np.arange(bins.counts.size))
 
 
 def smooth(bins):
@@ -83,6 +83,14 @@ def test_smoothing_is_the_multiplication_of_spectra():
         np.testing.assert_allclose(smooth_slope(bins), slope, atol=1e-6 * np.abs(slope).max())
 
 
+def test_draws_are_poisson_around_the_counts():
+    bins = bin_events(MIXTURE, width=0.05)
+    draws = bins.draws(4000, np.random.default_rng(2))
+    busy = bins.counts > 1
+    np.testing.assert_allclose(draws.mean(axis=0)[busy], bins.counts[busy], rtol=0.15)
+    np.testing.assert_allclose(draws.var(axis=0)[busy], bins.counts[busy], rtol=0.2)
+
+
 def test_extrema_and_prominences_equal_scipy():
     noisy = np.random.default_rng(1).normal(0.5, 0.2, 200)
     bins = bin_events(noisy, width=0.01)
@@ -90,8 +98,7 @@ def test_extrema_and_prominences_equal_scipy():
     grid = np.linspace(grid_of(bins)[0], grid_of(bins)[-1], 40_000)
     exact = gaussian_kde(noisy, bw_method=0.01 / noisy.std(ddof=1))(grid) * noisy.size
     peaks, _ = find_peaks(exact)
-    position = bins.start + bins.step * at
-    np.testing.assert_allclose(position[::2], grid[peaks], atol=1e-3)
+    np.testing.assert_allclose(bins.positions(at[::2]), grid[peaks], atol=1e-3)
     np.testing.assert_allclose(prominences(height), peak_prominences(exact, peaks)[0], atol=5e-3 * exact.max())
     assert len(at) == 2 * len(peaks) - 1
     assert (np.diff(at) > 0).all()

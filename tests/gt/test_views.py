@@ -10,6 +10,7 @@ import pytest
 
 from il2cyto.gt import Events, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
+from il2cyto.gt._compile import can_compile
 from il2cyto.gt._plan import Plan
 from il2cyto.gt._tree import Tree
 from il2cyto.gt._views import axis_limits, bin_columns, plan_views, with_scatter
@@ -141,3 +142,22 @@ def test_a_gate_whose_channel_is_missing_has_no_density():
     assert "not_monocyte" not in names
     assert "lymphocytes" not in names
     assert names["CD4pos"] == "FSC-A"
+
+
+def test_a_template_that_is_gated_in_numpy_has_densities_too(tmp_path):
+    write_fcs(
+        tmp_path / "hand.fcs",
+        np.array([[0, 1], [100, 1], [100, 1000], [1e9, 1]], dtype=np.float32),
+        names=["A", "SSC-A"], labels=["CD3", ""],
+    )  # fmt: skip
+    (tmp_path / "hand.yaml").write_text(
+        "schema: il2cyto/gating-template/1\nname: hand\nversion: '1'\nrequires: [CD3]\ntransform: {default: {method: log, "
+        "t: 10000, m: 4}}\nmin_parent: {nan: 1, warn: 1}\npopulations:\n"
+        "- {name: a, parent: root, gate: {method: fixed, channel: CD3, at: 0.1, keep: above}}\n"
+    )
+    events = events_of(read_template(tmp_path / "hand.yaml"), tmp_path / "hand.fcs")
+    assert not can_compile(events.plan.template)
+    density = apply(events, cuts_of(events), sample="s", keep_densities=True).densities["a"]
+    # log10(100 / 10000) / 4 + 1 is 0.5; 0 and 1e9 lie beyond the axis.
+    assert np.argwhere(density.counts).tolist() == [[0, 0], [32, 0], [32, 48], [63, 0]]
+    assert density.view == ("a", "CD3", "SSC-A", (0.0, 1.0), (0.0, 1.0))
