@@ -8,11 +8,16 @@ from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.tl._dynamics import subject_dynamics as subject_dynamics, summarise_dynamics as summarise_dynamics
+    from il2cyto.tl._mmrm._model import empirical_logit as empirical_logit, mmrm as mmrm
+    from il2cyto.tl._mmrm._result import MMRMResult as MMRMResult
 
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "MMRMResult": "_mmrm._result",
+        "empirical_logit": "_mmrm._model",
+        "mmrm": "_mmrm._model",
         "subject_dynamics": "_dynamics",
         "summarise_dynamics": "_dynamics",
     },
