@@ -41,13 +41,14 @@ def mean_fractions(models: Models, schema: pl.Schema, *, seed: int, draws: int, 
         for a, gap in enumerate(gaps, start=1):
             low, high = np.percentile(gap[1:], tails)
             differences.append((visit, _tables.arm_contrast(models, a), gap[0], low, high))
-    limits = {"ci_low": pl.Float64, "ci_high": pl.Float64}
-    keys = {"arm": schema["arm"], "visit": schema["visit"], "n": pl.Int64, "mean": pl.Float64}
-    table = pl.DataFrame(means, schema={**keys, **limits}, orient="row")
-    order = [(a, j) for j in range(len(coding.visits)) for a in range(len(coding.arms))]
-    table = table[sorted(range(len(order)), key=lambda k: order[k])]
-    contrast = {"visit": schema["visit"], "contrast": pl.String, "difference": pl.Float64}
-    return MeanFractions(table, pl.DataFrame(differences, schema={**contrast, **limits}, orient="row"))
+    arm_type, visit_type, real = schema["arm"], schema["visit"], pl.Float64()
+    mean_schema = {"arm": arm_type, "visit": visit_type, "n": pl.Int64(), "mean": real, "ci_low": real, "ci_high": real}
+    gap_schema = {"visit": visit_type, "contrast": pl.String(), "difference": real, "ci_low": real, "ci_high": real}
+    means.sort(key=lambda row: coding.arms.index(row[0]))  # stable: by arm, then by visit, as the other tables
+    return MeanFractions(
+        pl.DataFrame(means, schema=mean_schema, orient="row"),
+        pl.DataFrame(differences, schema=gap_schema, orient="row"),
+    )
 
 
 def _averages(models: Models, arm: int, visit: int, *, seed: int, draws: int) -> FloatArray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 Covariance = Literal["us", "ar1", "cs"]
 START_CORRELATION = 0.5
 
@@ -81,7 +81,8 @@ class Autoregressive:
 
     @property
     def lag(self) -> FloatArray:
-        return np.abs(np.subtract.outer(np.arange(self.T), np.arange(self.T))).astype(float)
+        position = np.arange(self.T, dtype=float)
+        return np.abs(position[:, None] - position)
 
     def start(self, sd: FloatArray) -> FloatArray:
         return np.array([float(np.mean(sd**2)), START_CORRELATION])
@@ -98,7 +99,7 @@ class Autoregressive:
 
     def _power(self, rho: float, order: int) -> FloatArray:
         """Derive ρ^lag once or twice; no negative power is formed, which ρ = 0 would not survive."""
-        factor = self.lag if order == 1 else self.lag * (self.lag - 1)
+        factor: FloatArray = self.lag if order == 1 else self.lag * (self.lag - 1)
         return factor * rho ** np.maximum(self.lag - order, 0.0)
 
 

@@ -133,7 +133,7 @@ def fit_model(trial: Trial, covariance: Covariance, ddf: Ddf) -> Fit | str:
     kept = independent_columns(X)
     Q, R = np.linalg.qr(X[:, kept])
     N, p = Q.shape
-    if N <= p:
+    if p >= N:
         msg = f"mmrm: {N} rows do not determine {p} coefficients and a variance; leave covariates or visits out."
         raise ModelError(msg)
     fitted = Q.T @ trial.y

@@ -48,7 +48,7 @@ class Moments:
 
     @property
     def N(self) -> int:
-        return int(self.n @ self.seen.sum(1))
+        return int((self.n[:, None] * self.seen).sum())
 
 
 def gather(X: FloatArray, y: FloatArray, subject: NDArray[np.int64], visit: NDArray[np.int64], T: int) -> Moments:
@@ -134,7 +134,8 @@ def _outer_products(Vinv: FloatArray, S: FloatArray) -> FloatArray:
     """Σ (V⁻¹z)_a (V⁻¹z)_d' over all subjects, T × T × (p+1) × (p+1)."""
     patterns, T, _, q, _ = S.shape
     left = (Vinv @ S.reshape(patterns, T, -1)).reshape(patterns, T, T, q * q)
-    return (Vinv[:, None] @ left).sum(0).reshape(T, T, q, q)
+    total: FloatArray = (Vinv[:, None] @ left).sum(0)
+    return total.reshape(T, T, q, q)
 
 
 def _sandwich(D: FloatArray, Vinv: FloatArray, N: FloatArray) -> FloatArray:
@@ -165,23 +166,26 @@ def maximise(moments: Moments, structure: Structure, start: FloatArray) -> Maxim
     data it reaches the maximum in one step from anywhere.
     """
     phi, point, distance = start, evaluate(moments, structure.omega(start)), np.inf
+    problem: str | None = f"no maximum within {MAX_ITERATIONS} iterations"
+    iteration = 0
     for iteration in range(1, MAX_ITERATIONS + 1):
         d = differentiate(moments, point, structure, phi)
         concave = is_positive_definite(d.observed)
         if not concave and not is_positive_definite(d.expected):
             problem = "the data do not identify every variance and correlation: the information matrix is singular"
-            return Maximum(phi, point, d, distance, iteration, problem)
+            break
         step = -np.linalg.solve(d.observed if concave else d.expected, d.gradient)
-        before, distance = distance, float(np.sqrt(max(-d.gradient @ step / 2, 0.0)))
+        before, distance = distance, float(np.sqrt(np.abs(d.gradient @ step) / 2))
         # Close to the maximum the likelihood is flat to rounding, and only the steps' shrinking shows progress.
         if distance < STOP or (before < TOLERANCE and distance > before / 2):
             problem = None if concave else "the Hessian is not positive definite where the gradient vanishes"
-            return Maximum(phi, point, d, distance, iteration, problem)
+            break
         moved = _climb(moments, structure, phi, point, step, must_rise=distance > TOLERANCE)
         if moved is None:
-            return Maximum(phi, point, d, distance, iteration, "Ω became singular on the way to the maximum")
+            problem = "Ω became singular on the way to the maximum"
+            break
         phi, point = moved
-    return Maximum(phi, point, d, distance, iteration, f"no maximum within {MAX_ITERATIONS} iterations")
+    return Maximum(phi, point, d, distance, iteration, problem)
 
 
 def _climb(

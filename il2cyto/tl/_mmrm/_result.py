@@ -196,7 +196,10 @@ class MMRMResult:
 
         The inverse logit of a mean logit is a median, not a mean, of the fractions.
         """
-        expit = lambda name: 1 / (1 + (-pl.col(name)).exp())
+
+        def expit(name: str) -> pl.Expr:
+            return 1 / (1 + (-pl.col(name)).exp())
+
         return self.means.select(
             "arm", "visit", "n", median=expit("estimate"), ci_low=expit("ci_low"), ci_high=expit("ci_high")
         )
