@@ -16,6 +16,9 @@ START_CORRELATION = 0.5
 class Structure(Protocol):
     """How Ω (T × T) depends on its parameters φ (d)."""
 
+    def recentred(self, phi: FloatArray) -> tuple[Structure, FloatArray]:
+        """Express the same Ω in the parameters in which steps from here are best conditioned."""
+
     def start(self, sd: FloatArray) -> FloatArray:
         """Guess φ from the standard deviation at each visit."""
 
@@ -31,13 +34,26 @@ class Structure(Protocol):
 
 @dataclass(frozen=True)
 class Unstructured:
-    """Every variance and covariance is a parameter: φ is the lower triangle of Ω, row by row."""
+    """Every variance and covariance is a parameter: Ω = L Σ_k φ_k G_k L', with G_k the symmetric unit matrices.
 
-    T: int
+    Ω is linear in φ whatever L is, so tests do not depend on it. With L the Cholesky factor of Ω, visits that are nearly
+    combinations of one another are as easy to move as any.
+    """
+
+    L: FloatArray
+
+    @property
+    def T(self) -> int:
+        return len(self.L)
+
+    def recentred(self, phi: FloatArray) -> tuple[Unstructured, FloatArray]:
+        L = np.linalg.cholesky(self.omega(phi))
+        return Unstructured(L), np.eye(self.T)[np.tril_indices(self.T)]
 
     def start(self, sd: FloatArray) -> FloatArray:
         correlation = np.where(np.eye(self.T, dtype=bool), 1.0, START_CORRELATION)
-        return (np.outer(sd, sd) * correlation)[np.tril_indices(self.T)]
+        half = np.linalg.inv(self.L)
+        return (half @ (np.outer(sd, sd) * correlation) @ half.T)[np.tril_indices(self.T)]
 
     def omega(self, phi: FloatArray) -> FloatArray:
         return np.tensordot(phi, self.jacobian(phi), 1)
@@ -47,7 +63,7 @@ class Unstructured:
         G = np.zeros((len(phi), self.T, self.T))
         k = np.arange(len(phi))
         G[k, rows, columns] = G[k, columns, rows] = 1.0
-        return G
+        return self.L @ G @ self.L.T
 
     def curvature(self, phi: FloatArray) -> None:
         return None
@@ -58,6 +74,9 @@ class CompoundSymmetry:
     """One variance and one correlation: Ω = φ_1 I + φ_2 J, where φ_2 may be negative."""
 
     T: int
+
+    def recentred(self, phi: FloatArray) -> tuple[CompoundSymmetry, FloatArray]:
+        return self, phi
 
     def start(self, sd: FloatArray) -> FloatArray:
         variance = float(np.mean(sd**2))
@@ -79,6 +98,9 @@ class Autoregressive:
 
     T: int
 
+    def recentred(self, phi: FloatArray) -> tuple[Autoregressive, FloatArray]:
+        return self, phi
+
     @property
     def lag(self) -> FloatArray:
         position = np.arange(self.T, dtype=float)
@@ -88,7 +110,8 @@ class Autoregressive:
         return np.array([float(np.mean(sd**2)), START_CORRELATION])
 
     def omega(self, phi: FloatArray) -> FloatArray:
-        return phi[0] * phi[1] ** self.lag
+        correlation: FloatArray = phi[1] ** self.lag
+        return float(phi[0]) * correlation
 
     def jacobian(self, phi: FloatArray) -> FloatArray:
         return np.stack([phi[1] ** self.lag, phi[0] * self._power(phi[1], 1)])
@@ -99,12 +122,13 @@ class Autoregressive:
 
     def _power(self, rho: float, order: int) -> FloatArray:
         """Derive ρ^lag once or twice; no negative power is formed, which ρ = 0 would not survive."""
-        factor: FloatArray = self.lag if order == 1 else self.lag * (self.lag - 1)
-        return factor * rho ** np.maximum(self.lag - order, 0.0)
+        factor = self.lag if order == 1 else self.lag * (self.lag - 1)
+        power: FloatArray = rho ** np.maximum(self.lag - order, 0.0)
+        return factor * power
 
 
 def make_structure(name: Covariance, T: int) -> Structure:
     """Make the named structure for T visits; with one visit all of them are one variance."""
     if T == 1 or name == "us":
-        return Unstructured(T)
+        return Unstructured(np.eye(T))
     return CompoundSymmetry(T) if name == "cs" else Autoregressive(T)

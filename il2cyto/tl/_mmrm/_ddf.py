@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from il2cyto.tl._mmrm._covariance import FloatArray, Structure
-    from il2cyto.tl._mmrm._reml import Maximum, Moments
+    from il2cyto.tl._mmrm._covariance import FloatArray
+    from il2cyto.tl._mmrm._reml import Maximum, Point
 
 Ddf = Literal["kenward-roger", "satterthwaite"]
 
@@ -123,21 +123,20 @@ def _scaled_f(q: int, A1: float, A2: float) -> tuple[float, float]:
     return m, 1.0 if abs(m - 2) < 0.01 else m / (E * (m - 2))
 
 
-def make_inference(
-    method: Ddf, moments: Moments, maximum: Maximum, structure: Structure
-) -> Satterthwaite | KenwardRoger:
+def make_inference(method: Ddf, maximum: Maximum) -> Satterthwaite | KenwardRoger:
     """Prepare the tests of β at the maximum."""
     Phi, P = maximum.point.Phi, maximum.derivatives.P
     # The derivatives are those of −2ℓ_R: half of them is the information.
     if method == "satterthwaite":
         return Satterthwaite(Phi, P, 2 * np.linalg.inv(maximum.derivatives.observed))
     W = 2 * np.linalg.inv(maximum.derivatives.expected)
-    WQ = _weighted_Q(moments, maximum.point.Vinv, structure.jacobian(maximum.phi), W)
-    WPP = np.einsum("kij,jl,kln->in", P, Phi, np.tensordot(W, P, 1))
+    WQ = _weighted_Q(maximum.point, maximum.structure.jacobian(maximum.phi), W)
+    WPP = np.einsum("kij,jl,kln->in", P, Phi, np.tensordot(W, P, 1), optimize=True)
     return KenwardRoger(Phi, P, W, Phi + 2 * Phi @ (WQ - WPP) @ Phi)
 
 
-def _weighted_Q(moments: Moments, Vinv: FloatArray, D: FloatArray, W: FloatArray) -> FloatArray:
+def _weighted_Q(point: Point, D: FloatArray, W: FloatArray) -> FloatArray:
     """Σ_kl W_kl Q_kl, with Q_kl = Σ_i X'V⁻¹G_kV⁻¹G_lV⁻¹X, without forming the d² matrices."""
-    inner = np.einsum("kab,kcd,pbc->pad", D, np.tensordot(W, D, 1), Vinv, optimize=True)
-    return np.tensordot(Vinv @ inner @ Vinv, moments.S[..., :-1, :-1], 3)
+    weights = np.einsum("kab,kcd->bcad", D, np.tensordot(W, D, 1))
+    middle = np.tensordot(point.Vinv, weights, 2)  # Σ_kl W_kl G_kV⁻¹G_l, subjects × T × T
+    return np.tensordot(point.VinvX, middle @ point.VinvX, ((0, 1), (0, 1)))

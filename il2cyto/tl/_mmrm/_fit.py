@@ -14,7 +14,7 @@ from il2cyto.tl._mmrm._covariance import make_structure
 from il2cyto.tl._mmrm._ddf import make_inference
 from il2cyto.tl._mmrm._design import independent_columns
 from il2cyto.tl._mmrm._frame import label
-from il2cyto.tl._mmrm._reml import gather, maximise
+from il2cyto.tl._mmrm._reml import arrange, maximise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,11 +143,12 @@ def fit_model(trial: Trial, covariance: Covariance, ddf: Ddf) -> Fit | str:
         msg = f"mmrm: the {p} coefficients explain the response exactly, which leaves no variance to test against."
         raise ModelError(msg)
     structure = make_structure(covariance, T)
-    moments = gather(Q, residual / scale, trial.subject, trial.visit, T)
+    rows = arrange(Q, residual / scale, trial.subject, trial.visit, T)
     sd = np.sqrt(np.bincount(trial.visit, (residual / scale) ** 2) / np.bincount(trial.visit))
-    maximum = maximise(moments, structure, structure.start(np.maximum(sd, LEAST_SD)))
+    maximum = maximise(rows, structure, structure.start(np.maximum(sd, LEAST_SD)))
     if maximum.problem:
         return maximum.problem
+    structure = maximum.structure
     minus2l = maximum.point.minus2l + (N - p) * np.log(2 * np.pi * scale**2) + 2 * np.log(np.abs(np.diag(R))).sum()
     variance = np.diagonal(structure.jacobian(maximum.phi), axis1=1, axis2=2)
     spread = np.einsum("kj,kl,lj->j", variance, 2 * np.linalg.inv(maximum.derivatives.observed), variance)
@@ -163,7 +164,7 @@ def fit_model(trial: Trial, covariance: Covariance, ddf: Ddf) -> Fit | str:
         float(-minus2l / 2),
         maximum.distance,
         maximum.iterations,
-        make_inference(ddf, moments, maximum, structure),
+        make_inference(ddf, maximum),
     )
 
 

@@ -1,7 +1,7 @@
 """Restricted likelihood of y = Xβ + ε, ε_i ~ N(0, V_i), with its derivatives in Ω, and its maximum.
 
-V_i holds the rows and columns of Ω at which subject i was seen. Subjects who were seen at the same visits share V, so all
-sums over subjects are taken once, as moments of a missingness pattern, and no step of the fit visits a subject again.
+V_i holds the rows and columns of Ω at which subject i was seen, padded with zeros to T × T once it is inverted. Subjects who
+were seen at the same visits share it: it is factored once per missingness pattern, and no step visits subjects one by one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_ITERATIONS = 200
 MAX_HALVINGS = 40
+# Largest part of the variance in any direction that one step may take away.
+FLATTEN = 0.5
 # Distance to the maximum in standard errors of φ: where the iteration stops, and what still counts as converged.
 STOP, TOLERANCE = 1e-9, 1e-4
 # A visit that is a linear combination of others to this relative precision leaves Ω singular.
@@ -25,44 +27,32 @@ SINGULAR = 1e-12
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Σ_i z_a z_b' of z = (x, y) for visits a and b, per missingness pattern.
+class Rows:
+    """The rows of (X, y), arranged by subject and visit.
 
     Parameters
     ----------
-    seen
-        Patterns × T.
-    n
-        Subjects of each pattern.
-    S
-        Patterns × T × T × (p+1) × (p+1).
+    Z
+        Subjects × T × (p+1), zero where a visit is missing.
+    patterns
+        The distinct sets of visits seen, patterns × T.
+    pattern
+        Which of them each subject has.
     """
 
-    seen: NDArray[np.bool_]
-    n: NDArray[np.int64]
-    S: FloatArray
-
-    @property
-    def p(self) -> int:
-        return self.S.shape[-1] - 1
-
-    @property
-    def N(self) -> int:
-        return int((self.n[:, None] * self.seen).sum())
+    Z: FloatArray
+    patterns: NDArray[np.bool_]
+    pattern: NDArray[np.int64]
 
 
-def gather(X: FloatArray, y: FloatArray, subject: NDArray[np.int64], visit: NDArray[np.int64], T: int) -> Moments:
-    """Sum the rows of X and y (N) over subjects with the same visits; `subject` and `visit` are codes from 0."""
-    q, subjects = X.shape[1] + 1, int(subject.max()) + 1
-    cube, seen_by = np.zeros((subjects, T, q)), np.zeros((subjects, T), bool)
-    cube[subject, visit] = np.column_stack([X, y])
-    seen_by[subject, visit] = True
-    seen, pattern, n = np.unique(seen_by, axis=0, return_inverse=True, return_counts=True)
-    S = np.empty((len(seen), T, T, q, q))
-    for k in range(len(seen)):
-        flat = cube[pattern.ravel() == k].reshape(-1, T * q)
-        S[k] = (flat.T @ flat).reshape(T, q, T, q).transpose(0, 2, 1, 3)
-    return Moments(seen, n, S)
+def arrange(X: FloatArray, y: FloatArray, subject: NDArray[np.int64], visit: NDArray[np.int64], T: int) -> Rows:
+    """Arrange the rows of X and y (N); `subject` and `visit` are codes from 0."""
+    subjects = int(subject.max()) + 1
+    Z, seen = np.zeros((subjects, T, X.shape[1] + 1)), np.zeros((subjects, T), bool)
+    Z[subject, visit] = np.column_stack([X, y])
+    seen[subject, visit] = True
+    patterns, pattern = np.unique(seen, axis=0, return_inverse=True)
+    return Rows(Z, patterns, pattern.ravel())
 
 
 @dataclass(frozen=True)
@@ -72,32 +62,38 @@ class Point:
     minus2l: float
     beta: FloatArray
     Phi: FloatArray
-    Vinv: FloatArray  # patterns × T × T, zero where a visit is missing
+    Vinv: FloatArray  # subjects × T × T, zero where a visit is missing
+    U: FloatArray  # V⁻¹(X, y), subjects × T × (p+1)
 
     @property
-    def gamma(self) -> FloatArray:
-        """What takes (X, y) to the residuals r = y − Xβ."""
-        return np.append(-self.beta, 1.0)
+    def VinvX(self) -> FloatArray:
+        return self.U[..., :-1]
+
+    @property
+    def Vinvr(self) -> FloatArray:
+        """V⁻¹(y − Xβ), subjects × T."""
+        return self.U[..., -1] - self.VinvX @ self.beta
 
 
-def evaluate(moments: Moments, omega: FloatArray) -> Point:
+def evaluate(rows: Rows, omega: FloatArray) -> Point:
     """Profile β out; raises LinAlgError where Ω is not positive definite."""
-    scale = np.sqrt(np.maximum(np.diag(omega), np.finfo(float).tiny))
+    scale = np.sqrt(np.diag(omega)) if np.diag(omega).min() > 0 else np.ones(len(omega))
     if np.diag(np.linalg.cholesky(omega / np.outer(scale, scale))).min() ** 2 < SINGULAR:
         msg = "Ω is singular"
         raise np.linalg.LinAlgError(msg)
-    pair = moments.seen[:, :, None] & moments.seen[:, None, :]
+    pair = rows.patterns[:, :, None] & rows.patterns[:, None, :]
     L = np.linalg.cholesky(np.where(pair, omega, np.eye(len(omega))))
     half = np.linalg.inv(L)
-    Vinv = np.where(pair, half.transpose(0, 2, 1) @ half, 0.0)
-    ZVZ = np.tensordot(Vinv, moments.S, 3)
+    Vinv = np.where(pair, half.transpose(0, 2, 1) @ half, 0.0)[rows.pattern]
+    logdet_V = 2 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(1)[rows.pattern].sum()
+    U = Vinv @ rows.Z
+    ZVZ = np.tensordot(rows.Z, U, ((0, 1), (0, 1)))
     XVX, XVy, yVy = ZVZ[:-1, :-1], ZVZ[:-1, -1], ZVZ[-1, -1]
     half_X = np.linalg.inv(np.linalg.cholesky(XVX))
     Phi = half_X.T @ half_X
     beta = Phi @ XVy
-    logdet_V = 2 * float(moments.n @ np.log(np.diagonal(L, axis1=1, axis2=2)).sum(1))
-    logdet_X = -2 * float(np.log(np.diag(half_X)).sum())
-    return Point(logdet_V + logdet_X + float(yVy - XVy @ beta), beta, Phi, Vinv)
+    logdet_X = -2 * np.log(np.diag(half_X)).sum()
+    return Point(float(logdet_V + logdet_X + yVy - XVy @ beta), beta, Phi, Vinv, U)
 
 
 @dataclass(frozen=True)
@@ -110,19 +106,17 @@ class Derivatives:
     P: FloatArray
 
 
-def differentiate(moments: Moments, point: Point, structure: Structure, phi: FloatArray) -> Derivatives:
+def differentiate(point: Point, structure: Structure, phi: FloatArray) -> Derivatives:
     """Derive −2ℓ_R in φ once and twice."""
-    D, Vinv, Phi = structure.jacobian(phi), point.Vinv, point.Phi
-    r = np.outer(point.gamma, point.gamma)
-    by_X = Vinv @ np.tensordot(moments.S[..., :-1, :-1], Phi, 2) @ Vinv  # V⁻¹XΦX'V⁻¹, summed over a pattern's subjects
-    by_r = Vinv @ np.tensordot(moments.S, r, 2) @ Vinv  # V⁻¹rr'V⁻¹
-    by_V = moments.n[:, None, None] * Vinv
-    G = (by_V - by_X - by_r).sum(0)
+    D, Vinv, Phi, X, r = structure.jacobian(phi), point.Vinv, point.Phi, point.VinvX, point.Vinvr
+    by_X = X @ Phi @ X.transpose(0, 2, 1)  # V⁻¹XΦX'V⁻¹
+    by_r = r[:, :, None] * r[:, None, :]  # V⁻¹rr'V⁻¹
+    G = (Vinv - by_X - by_r).sum(0)
 
-    M = np.tensordot(D, _outer_products(Vinv, moments.S), 2)
-    P, u = -M[:, :-1, :-1], M[:, :-1] @ point.gamma
+    P = -np.tensordot(D, np.tensordot(X, X, (0, 0)).transpose(0, 2, 1, 3), 2)
+    u = np.tensordot(D, np.tensordot(X, r, (0, 0)).transpose(0, 2, 1), 2)  # X'V⁻¹G_kV⁻¹r
     PhiP = Phi @ P
-    expected = _sandwich(D, Vinv, by_V - 2 * by_X) + np.einsum("kij,lji->kl", PhiP, PhiP)
+    expected = _sandwich(D, Vinv, Vinv - 2 * by_X) + np.einsum("kij,lji->kl", PhiP, PhiP)
     observed = 2 * (_sandwich(D, Vinv, by_r) - u @ Phi @ u.T) - expected
     curvature = structure.curvature(phi)
     if curvature is not None:
@@ -130,27 +124,19 @@ def differentiate(moments: Moments, point: Point, structure: Structure, phi: Flo
     return Derivatives(np.tensordot(D, G, 2), observed, expected, P)
 
 
-def _outer_products(Vinv: FloatArray, S: FloatArray) -> FloatArray:
-    """Σ (V⁻¹z)_a (V⁻¹z)_d' over all subjects, T × T × (p+1) × (p+1)."""
-    patterns, T, _, q, _ = S.shape
-    left = (Vinv @ S.reshape(patterns, T, -1)).reshape(patterns, T, T, q * q)
-    total: FloatArray = (Vinv[:, None] @ left).sum(0)
-    return total.reshape(T, T, q, q)
-
-
 def _sandwich(D: FloatArray, Vinv: FloatArray, N: FloatArray) -> FloatArray:
-    """Σ_patterns tr(G_k V⁻¹ G_l N) for all k and l."""
-    patterns, T, _ = Vinv.shape
-    pairs = Vinv.reshape(patterns, -1).T @ N.reshape(patterns, -1)  # (b, c) × (a, d)
-    pairs = pairs.reshape(T, T, T, T).transpose(2, 0, 1, 3).reshape(T * T, T * T)
-    flat = D.reshape(len(D), -1)
-    return flat @ pairs @ flat.T
+    """Σ_i tr(G_k V⁻¹ G_l N) for all k and l."""
+    T = Vinv.shape[1]
+    pairs = np.tensordot(Vinv, N, (0, 0)).transpose(2, 0, 1, 3)  # (b, c, a, d) to (a, b, c, d)
+    flat = D.reshape(len(D), T * T)
+    return flat @ pairs.reshape(T * T, T * T) @ flat.T
 
 
 @dataclass(frozen=True)
 class Maximum:
     """Where the iteration ended: `distance` from the maximum in standard errors, and the `problem` if it is none."""
 
+    structure: Structure
     phi: FloatArray
     point: Point
     derivatives: Derivatives
@@ -159,17 +145,19 @@ class Maximum:
     problem: str | None
 
 
-def maximise(moments: Moments, structure: Structure, start: FloatArray) -> Maximum:
+def maximise(rows: Rows, structure: Structure, start: FloatArray) -> Maximum:
     """Climb ℓ_R by Newton steps where it is concave, by Fisher scoring elsewhere, halving steps that do not climb.
 
     Fisher scoring in variances and covariances is not disturbed by the units or the correlation of the visits: with complete
     data it reaches the maximum in one step from anywhere.
     """
-    phi, point, distance = start, evaluate(moments, structure.omega(start)), np.inf
+    phi, point, distance = start, evaluate(rows, structure.omega(start)), np.inf
     problem: str | None = f"no maximum within {MAX_ITERATIONS} iterations"
     iteration = 0
-    for iteration in range(1, MAX_ITERATIONS + 1):
-        d = differentiate(moments, point, structure, phi)
+    while iteration < MAX_ITERATIONS:
+        iteration += 1
+        structure, phi = structure.recentred(phi)
+        d = differentiate(point, structure, phi)
         concave = is_positive_definite(d.observed)
         if not concave and not is_positive_definite(d.expected):
             problem = "the data do not identify every variance and correlation: the information matrix is singular"
@@ -180,22 +168,28 @@ def maximise(moments: Moments, structure: Structure, start: FloatArray) -> Maxim
         if distance < STOP or (before < TOLERANCE and distance > before / 2):
             problem = None if concave else "the Hessian is not positive definite where the gradient vanishes"
             break
-        moved = _climb(moments, structure, phi, point, step, must_rise=distance > TOLERANCE)
+        moved = _climb(rows, structure, phi, point, step, must_rise=distance > TOLERANCE)
         if moved is None:
             problem = "Ω became singular on the way to the maximum"
             break
         phi, point = moved
-    return Maximum(phi, point, d, distance, iteration, problem)
+    return Maximum(structure, phi, point, d, distance, iteration, problem)
 
 
 def _climb(
-    moments: Moments, structure: Structure, phi: FloatArray, point: Point, step: FloatArray, *, must_rise: bool
+    rows: Rows, structure: Structure, phi: FloatArray, point: Point, step: FloatArray, *, must_rise: bool
 ) -> tuple[FloatArray, Point] | None:
-    """Take the longest of the step, its half, its quarter, ... that raises the likelihood."""
+    """Take the longest of the step, its half, its quarter, ... that raises the likelihood.
+
+    A step that would all but flatten Ω in some direction is shortened first: from there the way back is long.
+    """
+    half = np.linalg.inv(np.linalg.cholesky(structure.omega(phi)))
+    change = half @ np.tensordot(step, structure.jacobian(phi), 1) @ half.T
+    longest = min(1.0, FLATTEN / max(-float(np.linalg.eigvalsh(change)[0]), FLATTEN))
     for halving in range(MAX_HALVINGS):
-        there = phi + step * 0.5**halving
+        there = phi + step * longest * 0.5**halving
         try:
-            candidate = evaluate(moments, structure.omega(there))
+            candidate = evaluate(rows, structure.omega(there))
         except np.linalg.LinAlgError:
             continue
         if candidate.minus2l < point.minus2l or not must_rise:

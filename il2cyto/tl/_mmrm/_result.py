@@ -15,7 +15,6 @@ from il2cyto.tl._mmrm._frame import label
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from il2cyto.tl._mmrm._covariance import FloatArray
     from il2cyto.tl._mmrm._fallback import Failure, Models
     from il2cyto.tl._mmrm._fit import Fit
 
@@ -273,8 +272,3 @@ def make_result(
         level=level,
         _models=models,
     )
-
-
-def omega(result: MMRMResult) -> FloatArray:
-    """Ω of a result as an array, T × T."""
-    return result.covariance.drop("visit").to_numpy()

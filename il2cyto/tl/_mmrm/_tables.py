@@ -97,8 +97,8 @@ def covariance(models: Models) -> pl.DataFrame:
 def difference(models: Models, arm: int, visit: int) -> FloatArray:
     """Coefficients of an arm minus the control at a visit; the covariates cancel."""
     Z = np.zeros((1, len(models.trial.coding.covariates)))
-    gap: FloatArray = models.rows(arm, visit, Z) - models.rows(0, visit, Z)
-    return gap[0]
+    gap: FloatArray = (models.rows(arm, visit, Z) - models.rows(0, visit, Z)).ravel()
+    return gap
 
 
 def arm_contrast(models: Models, arm: int) -> str:
