@@ -51,7 +51,7 @@ class Models:
     trial: Trial
     fits: tuple[Fit | None, ...]
     covariance: str
-    ddf: Ddf
+    ddf: str
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
 
@@ -118,7 +118,7 @@ def _each_visit(trial: Trial, ddf: Ddf, failures: list[Failure]) -> Models:
         else:
             notes.append(f"{name}: {fit}")
             fits.append(None)
-    return Models(trial, tuple(fits), ANCOVA, ddf, tuple(failures), tuple(notes))
+    return Models(trial, tuple(fits), ANCOVA, "residual", tuple(failures), tuple(notes))
 
 
 def _aliased(fit: Fit) -> list[str]:

@@ -112,7 +112,9 @@ def mmrm(
     return make_result(models, schema, dropped, requested=covariance, level=level)
 
 
-def empirical_logit(count: npt.ArrayLike, parent_count: npt.ArrayLike) -> FloatArray:
+def empirical_logit(
+    count: npt.ArrayLike | Sequence[float | None], parent_count: npt.ArrayLike | Sequence[float | None]
+) -> FloatArray:
     """Take the empirical logit ln((c + ½)/(n − c + ½)) of c of n events.
 
     Parameters

@@ -96,11 +96,20 @@ def population_mmrm(
 
     Examples
     --------
-    >>> from il2cyto import datasets, get, tl
-    >>> counts = get.frequencies(datasets.toy_trial(), populations=["Treg"])
-    >>> models = tl.population_mmrm(counts, baseline="W0", primary_visit="W12", covariance="cs")
-    >>> models.contrasts.select("visit", "role", "n_treatment", "n_control").rows()
-    [('W6', 'secondary', 4, 4), ('W12', 'primary', 4, 4)]
+    Simulated counts of eight subjects at three visits.
+
+    >>> import polars as pl
+    >>> from il2cyto import tl
+    >>> rows = [
+    ...     (s, week, s % 2, "Treg", 200 + 37 * s % 90 + 11 * s * week % 70, 4000)
+    ...     for s in range(8)
+    ...     for week in (0, 2, 12)
+    ... ]
+    >>> columns = ["subject", "visit", "arm", "population", "count", "parent_count"]
+    >>> counts = pl.DataFrame(rows, schema=columns, orient="row")
+    >>> models = tl.population_mmrm(counts, baseline=0, primary_visit=12)
+    >>> models.contrasts.select("population", "visit", "role", "n_treatment", "n_control").rows()
+    [('Treg', 2, 'secondary', 4, 4), ('Treg', 12, 'primary', 4, 4)]
     """
     logits, visits = _logits(frame, baseline, primary_visit, covariates)
     roles = {"response": LOGIT, "subject": "subject", "visit": "visit", "arm": "arm"}

@@ -37,7 +37,7 @@ class Diagnostics:
     fallback
         The structures that were tried in vain, each with its reason.
     ddf
-        Method of the degrees of freedom that was used.
+        Method of the degrees of freedom that was used; `residual` for per-visit ANCOVA, n − p at each visit.
     notes
         What else a reader of the tables must know: terms that are not estimable, a change of method.
     n_subjects, n_obs
