@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._fcs import (
         FcsFile as FcsFile,
         Spillover as Spillover,
@@ -36,11 +37,13 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "ClinicalData": "_clinical",
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
+        "read_clinical": "_clinical",
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
