@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         sledai as sledai,
         sledai_queries as sledai_queries,
     )
-    from il2cyto.clinical._sri import BILAG_DOMAINS as BILAG_DOMAINS, sri4 as sri4
+    from il2cyto.clinical._sri import BILAG_DOMAINS as BILAG_DOMAINS, sri4 as sri4, sri4_components as sri4_components
     from il2cyto.clinical._steroids import (
         prednisone_equivalent as prednisone_equivalent,
         steroid_reduction as steroid_reduction,
@@ -55,6 +55,7 @@ __getattr__, __dir__, __all__ = attach(
         "sledai": "_sledai",
         "sledai_queries": "_sledai",
         "sri4": "_sri",
+        "sri4_components": "_sri",
         "steroid_reduction": "_steroids",
         "tipping_point": "_impute",
         "treatment_emergent": "_safety",

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from il2cyto.clinical._course import levels
-from il2cyto.clinical._sets import NOT_RECORDED, analysis_sets, is_randomised
+from il2cyto.clinical._course import is_randomised, levels
+from il2cyto.clinical._sets import NOT_RECORDED
 from il2cyto.errors import StudyError
 
 #: Arrows of the flow: what a stage divides into.
@@ -32,7 +32,7 @@ _BY_ARM: Final = {
 _REASONS: Final = ("not_enrolled", "discontinued", "not_analysed")
 
 
-def consort(subjects: pl.DataFrame, sets: pl.DataFrame | None = None) -> pl.DataFrame:
+def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     """Count the flow of subjects through the trial.
 
     Parameters
@@ -52,7 +52,8 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame | None = None) -> pl.Data
     Raises
     ------
     StudyError
-        The numbers of an arrow do not add up: the columns of some subjects contradict one another.
+        The numbers of an arrow do not add up, as the columns of some subjects contradict one another; or it is not known who is in
+        the mITT set.
 
     Examples
     --------
@@ -73,7 +74,13 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame | None = None) -> pl.Data
     >>> clinical.consort(subjects, sets).filter(stage="analysed").row(0)
     ('analysed', 'IL-2', None, 1)
     """
-    frame = _flow(subjects, analysis_sets(subjects) if sets is None else sets)
+    unknown = subjects.join(sets.drop_nulls("mitt"), "subject", "anti").height
+    if unknown:
+        msg = (
+            f"consort: mITT is not known of {unknown} subjects; give analysis_sets all subjects and the table of visits"
+        )
+        raise StudyError(msg)
+    frame = _flow(subjects, sets)
     _reconcile(frame)
     rows: list[tuple[str, str | None, str | None, int]] = []
     for stage, by_arm in _BY_ARM.items():
@@ -104,7 +111,7 @@ def _flow(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     randomised = is_randomised(subjects)
     enrolled = pl.coalesce("enrolled", randomised) if "enrolled" in subjects.columns else randomised
     ended, completed = pl.col("end_reason"), (pl.col("end_reason") == "completed").fill_null(value=False)
-    mitt = pl.col("mitt").fill_null(value=False)
+    mitt = pl.col("mitt")
     return frame.select(
         "subject",
         "arm",

@@ -67,7 +67,10 @@ def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_b
     _refuse_repeats(visits)
     start, order = baseline_visit(visits), levels(visits["visit"])
     later = order[order.index(start) + (not from_baseline) :]
-    people = _randomised(subjects) if subjects is not None else visits.select("subject").unique(maintain_order=True)
+    if subjects is None:
+        people = visits.select("subject").unique(maintain_order=True)
+    else:
+        people = subjects.filter(is_randomised(subjects))
     weeks = visits.select("visit", "week").unique() if "week" in visits.columns else None
     visit = pl.DataFrame({"visit": later}, schema={"visit": visits["visit"].dtype})
     visit = visit.with_columns(week=pl.lit(None, pl.Float64)) if weeks is None else visit.join(weeks, "visit", "left")
@@ -83,14 +86,10 @@ def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_b
     )
 
 
-def _randomised(subjects: pl.DataFrame) -> pl.DataFrame:
-    if "randomised" in subjects.columns:
-        subjects = subjects.filter(
-            pl.col("randomised").fill_null(pl.col("arm").is_not_null() if "arm" in subjects.columns else False)
-        )
-    elif "arm" in subjects.columns:
-        subjects = subjects.filter(pl.col("arm").is_not_null())
-    return subjects
+def is_randomised(subjects: pl.DataFrame) -> pl.Expr:
+    """Randomised by its column; where that is blank or missing, whoever has an arm; all where there are no arms."""
+    has_arm = pl.col("arm").is_not_null() if "arm" in subjects.columns else pl.lit(value=True)
+    return pl.coalesce("randomised", has_arm) if "randomised" in subjects.columns else has_arm
 
 
 def _refuse_repeats(visits: pl.DataFrame) -> None:

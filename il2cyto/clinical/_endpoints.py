@@ -116,6 +116,8 @@ def endpoints(data: ClinicalData, settings: ClinicalSettings | None = None) -> E
 
 
 def _unstated(settings: ClinicalSettings) -> Iterator[str]:
+    if "sri4" in settings.endpoints and settings.sri.k != 4:
+        yield f"sri4: evaluated with k = {settings.sri.k}: it is the SRI-{settings.sri.k}"
     for analyte, column in ANALYTES.items():
         names = [name for name in settings.endpoints if name.startswith(f"{analyte}_")]
         limit = getattr(settings.limits, column)

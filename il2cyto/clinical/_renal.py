@@ -72,9 +72,9 @@ def renal_response(
     function = _each(
         frame,
         {
-            "creatinine_umol_l": (pl.col("creatinine_umol_l") <= pl.col("creatinine_umol_l_uln"))
+            "creatinine_umol_l": _known(pl.col("creatinine_umol_l") <= pl.col("creatinine_umol_l_uln"))
             | (_ratio("creatinine_umol_l") <= 1 + rule.function_change),
-            "egfr": (pl.col("egfr") >= pl.col("egfr_lln")) | (_ratio("egfr") >= 1 - rule.function_change),
+            "egfr": _known(pl.col("egfr") >= pl.col("egfr_lln")) | (_ratio("egfr") >= 1 - rule.function_change),
         },
     )
     components = {"proteinuria": protein, "renal_function": function}
@@ -113,6 +113,11 @@ def _each(frame: pl.DataFrame, tests: dict[str, pl.Expr]) -> pl.Expr:
     """Take the test of the first measurement that was made."""
     there = {column: test for column, test in tests.items() if column in frame.columns}
     return pl.coalesce(pl.when(pl.col(column).is_not_null()).then(test) for column, test in there.items())
+
+
+def _known(normal: pl.Expr) -> pl.Expr:
+    # Without a limit nothing is known to be normal, and the change from baseline decides alone.
+    return normal.fill_null(value=False)
 
 
 def _ratio(column: str) -> pl.Expr:

@@ -57,7 +57,14 @@ def complement_normalisation(
     lln, value, base = pl.col(f"{column}_lln"), pl.col(column), pl.col(f"{column}_0")
     first = pl.col("visit") == frame["visit"][0] if frame.height else pl.lit(value=False)
     no_limit = pl.when(lln.is_null()).then(pl.lit("no_limit"))
-    others = no_limit.when(first).then(pl.lit("baseline")).when(base.is_null()).then(pl.lit("missing:baseline"))
+    others = (
+        pl.when(first)
+        .then(pl.lit("baseline"))
+        .when(lln.is_null())
+        .then(pl.lit("no_limit"))
+        .when(base.is_null())
+        .then(pl.lit("missing:baseline"))
+    )
     outsides = {"normal": no_limit, "normalised": others.when(base >= lln).then(pl.lit("normal_at_baseline"))}
     parts = []
     for suffix, outside in outsides.items():

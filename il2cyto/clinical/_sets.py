@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.clinical._course import baseline_visit, levels, need
+from il2cyto.clinical._course import baseline_visit, is_randomised, levels, need
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def analysis_sets(subjects: pl.DataFrame, visits: pl.DataFrame | None = None) ->
 
     Returns
     -------
-    subject, arm; itt, mitt, safety (never null); exclusion_reason: why a subject is not in mITT, null for those who are
+    subject, arm; itt, safety; mitt, null only where it hangs on visits that are not given; exclusion_reason: why a subject is not in mITT, null for those who are
     (``not randomised``, ``no dose``, ``no assessment after baseline``, the reason given in the table, ``not recorded``); arm_actual:
     the arm as treated.
 
@@ -55,25 +55,21 @@ def analysis_sets(subjects: pl.DataFrame, visits: pl.DataFrame | None = None) ->
         msg = f"subjects: {', '.join(twice)} stand twice; keep one row each"
         raise StudyError(msg)
     subjects = _completed(subjects)
-    randomised, dosed = is_randomised(subjects), _is_dosed(subjects)
-    frame = subjects.with_columns(_itt=randomised, _dosed=dosed, _seen=pl.col("subject").is_in(_assessed(visits)))
-    itt = pl.coalesce("itt", "_itt")
-    mitt = pl.coalesce("mitt", pl.col("_itt") & pl.col("_dosed") & pl.col("_seen"))
-    reason = (
-        pl.when(pl.col("mitt"))
-        .then(None)
-        .when(pl.col("exclusion_reason").is_not_null())
-        .then("exclusion_reason")
-        .when((~pl.col("itt")) & ~pl.col("_itt"))
-        .then(pl.lit("not randomised"))
-        .when(~pl.col("_dosed"))
-        .then(pl.lit("no dose"))
-        .when(~pl.col("_seen"))
-        .then(pl.lit("no assessment after baseline"))
-        .otherwise(pl.lit(NOT_RECORDED))
+    seen = pl.lit(None, pl.Boolean) if visits is None else pl.col("subject").is_in(_assessed(visits))
+    frame = subjects.with_columns(
+        _randomised=is_randomised(subjects), _dosed=_is_dosed(subjects), _seen=seen
+    ).with_columns(itt=pl.coalesce("itt", "_randomised"), safety=pl.coalesce("safety", "_dosed"))
+    frame = frame.with_columns(mitt=pl.coalesce("mitt", pl.col("itt") & pl.col("_dosed") & pl.col("_seen")))
+    reason = pl.when(~pl.col("mitt")).then(
+        pl.coalesce(
+            "exclusion_reason",
+            pl.when(~pl.col("_randomised")).then(pl.lit("not randomised")),
+            pl.when("itt", ~pl.col("_dosed")).then(pl.lit("no dose")),
+            pl.when("itt", ~pl.col("_seen")).then(pl.lit("no assessment after baseline")),
+            pl.lit(NOT_RECORDED),
+        )
     )
-    sets = frame.with_columns(itt=itt, mitt=mitt, safety=pl.coalesce("safety", "_dosed"))
-    return sets.select(
+    return frame.select(
         "subject", "arm", "itt", "mitt", "safety", exclusion_reason=reason, arm_actual=pl.coalesce("arm_actual", "arm")
     )
 
@@ -81,12 +77,6 @@ def analysis_sets(subjects: pl.DataFrame, visits: pl.DataFrame | None = None) ->
 def arms_of(subjects: pl.DataFrame) -> list[str]:
     """Arms in order, control first where the study says so."""
     return levels(subjects["arm"])
-
-
-def is_randomised(subjects: pl.DataFrame) -> pl.Expr:
-    """Randomised by its column; where that is blank or missing, whoever has an arm."""
-    has_arm = pl.col("arm").is_not_null() if "arm" in subjects.columns else pl.lit(value=True)
-    return pl.coalesce("randomised", has_arm) if "randomised" in subjects.columns else has_arm
 
 
 def _completed(subjects: pl.DataFrame) -> pl.DataFrame:
@@ -109,11 +99,9 @@ def _is_dosed(subjects: pl.DataFrame) -> pl.Expr:
     return pl.coalesce(*there, pl.lit(value=False))
 
 
-def _assessed(visits: pl.DataFrame | None) -> Collection[str]:
+def _assessed(visits: pl.DataFrame) -> Collection[str]:
     """Subjects with an assessment of efficacy after baseline."""
-    if visits is None:
-        return []
-    columns = [name for name in visits.columns if name in {"sledai_total", "pga"} or name.startswith("bilag_")]
+    columns = [name for name in visits.columns if name == "pga" or name.startswith(("sledai_", "bilag_"))]
     order = levels(visits["visit"])
     later = order[order.index(baseline_visit(visits)) + 1 :]
     seen = visits.filter(pl.col("visit").cast(pl.String).is_in(later), pl.any_horizontal(pl.col(columns).is_not_null()))

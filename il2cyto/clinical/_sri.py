@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from il2cyto._scores import BILAG_DOMAINS as BILAG_DOMAINS
-from il2cyto.clinical._course import DIGITS, course, judge, need
+from il2cyto.clinical._course import DIGITS, course, judge, levels, need
 from il2cyto.clinical._sledai import sledai
 from il2cyto.errors import StudyError
 
@@ -101,6 +101,42 @@ def sri4(
     outside = pl.when(~attainable).then(pl.lit("not_attainable"))
     frame = frame.with_columns(attainable=attainable)
     return judge(frame, "sri4", components, outside=outside, success="responder", keep=["attainable"])
+
+
+def sri4_components(status: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
+    """Count who meets each component of the SRI, by visit and arm.
+
+    Parameters
+    ----------
+    status
+        From :func:`sri4`.
+    subjects
+        subject, arm. Only these are counted: give the analysis set.
+
+    Returns
+    -------
+    visit, week, arm; component: ``sledai``, ``bilag``, ``pga``, ``failure`` (none before), ``sri4`` (all of them); x: who meets it, by
+    non-responder imputation; n: the evaluable.
+
+    Examples
+    --------
+    >>> from il2cyto import clinical, datasets, io
+    >>> data = io.read_clinical(io.read_study(datasets.sample_data_path()))
+    >>> sets = clinical.analysis_sets(data.subjects, data.visits).filter("mitt")
+    >>> table = clinical.sri4_components(clinical.sri4(data.visits, data.subjects), sets)
+    >>> table.filter(component="sri4", visit="W12").select("arm", "x", "n").rows()
+    [('placebo', 1, 4), ('IL-2', 2, 4)]
+    """
+    need(subjects, ("subject", "arm"), table="subjects", purpose="components of the SRI")
+    met = {"sledai_met": "sledai", "bilag_met": "bilag", "pga_met": "pga", "failure_met": "failure", "sri4": "sri4"}
+    counted = status.filter("evaluable").join(subjects.select("subject", "arm"), "subject")
+    long = counted.rename(met).unpivot(
+        list(met.values()), index=["visit", "week", "arm"], variable_name="component", value_name="met"
+    )
+    order = {"visit": levels(status["visit"]), "arm": levels(subjects["arm"]), "component": list(met.values())}
+    sorted_by = [pl.col(name).cast(pl.Enum(values)) for name, values in order.items()]
+    keys = ("visit", "week", "arm", "component")
+    return long.with_columns(sorted_by).group_by(keys).agg(x=pl.col("met").sum(), n=pl.len()).sort(*order)
 
 
 def rescaled_pga(scale: float, column: str = "pga") -> pl.Expr:
