@@ -1,4 +1,4 @@
-"""What a study says of its clinical data: tables, versions of scores, limits of its laboratories, rules of its endpoints."""
+"""What a study says of its clinical data: tables, versions of scores, limits of normal, rules of endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clinical endpoints, analysis sets, exposure and safety: statuses and counts out of tidy tables; tests are in ``tl``."""
+"""Clinical endpoints, analysis sets, exposure and safety: statuses and counts out of tidy tables, without tests."""
 
 from __future__ import annotations
 

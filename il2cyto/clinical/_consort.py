@@ -38,22 +38,23 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     subjects
-        One row per subject that was contacted: `arm`, `enrolled`, `randomised`, `not_enrolled_reason`, `end_reason`. Without a
-        column `enrolled` whoever was randomised was enrolled, and nobody else was contacted.
+        One row per subject that was contacted: `arm`, `enrolled`, `randomised`, `not_enrolled_reason`, `end_reason`.
+        Without a column `enrolled` whoever was randomised was enrolled, and nobody else was contacted.
     sets
         From :func:`analysis_sets`; analysed is the mITT set.
 
     Returns
     -------
-    stage, arm, reason, n. Stages in order: contacted, not_enrolled (by reason), enrolled, not_randomised, randomised, completed,
-    discontinued (by reason), analysed, not_analysed (by reason). `arm` is null where subjects have none yet, and for the sum over
-    arms in stage randomised; `reason` is null where there is none to give, ``not recorded`` where it is blank.
+    stage, arm, reason, n. Stages in order: contacted, not_enrolled (by reason), enrolled, not_randomised, randomised,
+    completed, discontinued (by reason), analysed, not_analysed (by reason). `arm` is null where subjects have none
+    yet, and for the sum over arms in stage randomised; `reason` is null where there is none to give, ``not recorded``
+    where it is blank.
 
     Raises
     ------
     StudyError
-        The numbers of an arrow do not add up, as the columns of some subjects contradict one another; or it is not known who is in
-        the mITT set.
+        The numbers of an arrow do not add up, as the columns of some subjects contradict one another; or it is not
+        known who is in the mITT set.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Every subject at every planned visit: the frame that endpoints are evaluated on, and how a status follows from components.
+"""Every subject at every planned visit, the frame of all endpoints, and how a status follows from components.
 
 A component is a Boolean expression of that frame: True is met, False is not, null is missing.
 """
@@ -60,8 +60,8 @@ def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_b
 
     Returns
     -------
-    subject, visit, week, attended; the columns of `visits`, null where the visit did not take place; the same at baseline, with
-    ``_0`` behind their names; the other columns of `subjects`.
+    subject, visit, week, attended; the columns of `visits`, null where the visit did not take place; the same at
+    baseline, with ``_0`` behind their names; the other columns of `subjects`.
     """
     need(visits, ("subject", "visit"), table="visits", purpose="every endpoint")
     _refuse_repeats(visits)
@@ -71,7 +71,7 @@ def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_b
         people = visits.select("subject").unique(maintain_order=True)
     else:
         people = subjects.filter(is_randomised(subjects))
-    weeks = visits.select("visit", "week").unique() if "week" in visits.columns else None
+    weeks = visits.select("visit", "week").unique("visit", keep="first") if "week" in visits.columns else None
     visit = pl.DataFrame({"visit": later}, schema={"visit": visits["visit"].dtype})
     visit = visit.with_columns(week=pl.lit(None, pl.Float64)) if weeks is None else visit.join(weeks, "visit", "left")
     seen = visits.drop("week", "baseline", strict=False).with_columns(attended=pl.lit(value=True))
@@ -134,9 +134,9 @@ def judge(
     Returns
     -------
     subject, visit, week; `name`: True where all components are met, else False, missing ones included (non-responder
-    imputation), null outside the population; ``{name}_obs``: False where any observed component fails, null where one is
-    missing otherwise; evaluable; reason: `success`, the first component that fails, ``missing:`` with ``visit`` or the first
-    component that is missing, or why the row is outside; ``{component}_met``.
+    imputation), null outside the population; ``{name}_obs``: False where any observed component fails, null where one
+    is missing otherwise; evaluable; reason: `success`, the first component that fails, ``missing:`` with ``visit`` or
+    the first component that is missing, or why the row is outside; ``{component}_met``.
     """
     met = {component: f"{component}_met" for component in components}
     frame = frame.with_columns(

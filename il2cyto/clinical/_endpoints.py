@@ -42,12 +42,12 @@ class Endpoints:
     Attributes
     ----------
     binary
-        subject, visit, week, endpoint; value: after the rule for missing data (non-responder imputation), null where not
-        evaluable; observed: as observed, null where missing; reason; evaluable: in the endpoint's population.
+        subject, visit, week, endpoint; value: after the rule for missing data (non-responder imputation), null where
+        not evaluable; observed: as observed, null where missing; reason; evaluable: in the endpoint's population.
     continuous
-        subject, visit, week, endpoint, unit, value (null: missing); evaluable: in the endpoint's population (proteinuria: nephritis);
-        log_value: natural logarithm, of proteinuria only; zero_replaced: the value is 0 and its logarithm that of half the smallest
-        positive value.
+        subject, visit, week, endpoint, unit, value (null: missing); evaluable: in the endpoint's population
+        (proteinuria: nephritis); log_value: natural logarithm, of proteinuria only; zero_replaced: the value is 0 and
+        its logarithm that of half the smallest positive value.
     queries
         SLEDAI items that contradict the total or the laboratory.
     notices
@@ -72,8 +72,8 @@ def endpoints(data: ClinicalData, settings: ClinicalSettings | None = None) -> E
 
     Returns
     -------
-    The endpoints. One that cannot be evaluated (columns, limits or the version of the SLEDAI are missing) has rows that say so,
-    and a notice; it is never guessed.
+    The endpoints. One that cannot be evaluated (columns, limits or the version of the SLEDAI are missing) has rows
+    that say so, and a notice; it is never guessed.
 
     Raises
     ------
@@ -94,25 +94,29 @@ def endpoints(data: ClinicalData, settings: ClinicalSettings | None = None) -> E
         raise StudyError(msg)
     visits, subjects = data.visits, data.subjects
     notices = list(_unstated(settings))
-    parts = []
+    parts = [_tidy(not_evaluable(course(visits, subjects).clear(), "", ""), "")]
     for name in settings.endpoints:
         try:
             frame = _EVALUATE[name](visits, subjects, settings)
         except MissingColumnsError as error:
             notices.append(f"{name}: not evaluable: {error}")
             frame = not_evaluable(course(visits, subjects), name, "missing_columns")
-        value, observed = pl.col(name).alias("value"), pl.col(f"{name}_obs").alias("observed")
-        keys = ("subject", "visit", "week", pl.lit(name).alias("endpoint"))
-        parts.append(frame.select(*keys, value, observed, "reason", "evaluable"))
+        parts.append(_tidy(frame, name))
     queries = sledai_queries(visits, subjects, limits=settings.limits)
     if queries.height:
         notices.append(f"{queries.height} SLEDAI items or totals contradict other columns; see the list of queries")
     return Endpoints(
-        binary=pl.concat(parts) if parts else not_evaluable(course(visits).clear(), "value", ""),
+        binary=pl.concat(parts),
         continuous=_continuous(visits, subjects, settings),
         queries=queries,
         notices=tuple(notices),
     )
+
+
+def _tidy(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    value, observed = pl.col(name).alias("value"), pl.col(f"{name}_obs").alias("observed")
+    keys = ("subject", "visit", "week", pl.lit(name).alias("endpoint"))
+    return frame.select(*keys, value, observed, "reason", "evaluable")
 
 
 def _unstated(settings: ClinicalSettings) -> Iterator[str]:

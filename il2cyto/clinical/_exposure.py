@@ -17,15 +17,17 @@ def exposure(subjects: pl.DataFrame, *, cycles: int | None = None) -> pl.DataFra
     Parameters
     ----------
     subjects
-        One row per subject: `arm`, `doses_planned`, `doses_given`, `dose_miu`, `first_dose_day`, `last_dose_day`, `end_day`.
+        One row per subject: `arm`, `doses_planned`, `doses_given`, `dose_miu`, `first_dose_day`, `last_dose_day`,
+        `end_day`.
     cycles
         Planned cycles of treatment; `doses_planned` is spread evenly over them.
 
     Returns
     -------
     The safety set: subject; arm as treated; doses_planned, doses_given; compliance: given / planned, a fraction;
-    cumulative_miu: million IU; cycles_completed: full cycles' worth of doses, null without `cycles`; days_on_drug: first to last
-    dose, both counted; days_on_study: day of the end. A column that the table lacks, or a blank cell, gives null.
+    cumulative_miu: million IU; cycles_completed: full cycles' worth of doses, null without `cycles`; days_on_drug:
+    first to last dose, both counted; days_on_study: day of the end. A column that the table lacks, or a blank cell,
+    gives null.
 
     Raises
     ------

@@ -24,14 +24,14 @@ def impute(binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule) -
     subjects
         subject, arm; the first arm is control.
     rule
-        ``nri``: missing is a non-responder. ``observed``: missing stays null. ``locf``: the subject's last observed status, and a
-        non-responder before there is one. ``best``: missing is a responder in every arm but control, and none in control;
-        ``worst``: the other way round.
+        ``nri``: missing is a non-responder. ``observed``: missing stays null. ``locf``: the subject's last observed
+        status, and a non-responder before there is one. ``best``: missing is a responder in every arm but control,
+        and none in control; ``worst``: the other way round.
 
     Returns
     -------
-    `binary` with `value` replaced; null where not evaluable, whatever the rule. A status that is known although something is
-    missing (a failure event, a component that fails) is observed, and stays.
+    `binary` with `value` replaced; null where not evaluable, whatever the rule. A status that is known although
+    something is missing (a failure event, a component that fails) is observed, and stays.
 
     Raises
     ------
@@ -90,7 +90,8 @@ def tipping_point(binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str
     Returns
     -------
     responders_treatment, responders_control: assumed among the missing of each arm, every number from none to all;
-    x_treatment, n_treatment, x_control, n_control: the counts that follow. The tipping point is where a test of them changes side.
+    x_treatment, n_treatment, x_control, n_control: the counts that follow. The tipping point is where a test of them
+    changes side.
 
     Raises
     ------

@@ -50,15 +50,15 @@ def join(
     visits
         The visit table: `study_day` and laboratory values.
     primary_visit
-        Visit of the study's primary endpoint, ``study.primary.visit``: `response` and `responder` are the subject's status there, at
-        each of the subject's samples.
+        Visit of the study's primary endpoint, ``study.primary.visit``: `response` and `responder` are the subject's
+        status there, at each of the subject's samples.
     endpoint
         The primary endpoint.
 
     Returns
     -------
-    A copy with the columns added, replaced where they were there already. A sample whose subject or visit a table lacks, and a
-    subject outside an endpoint's population, has NA or NaN.
+    A copy with the columns added, replaced where they were there already. A sample whose subject or visit a table
+    lacks, and a subject outside an endpoint's population, has NA or NaN.
 
     Raises
     ------

@@ -29,9 +29,9 @@ def lldas(
 ) -> pl.DataFrame:
     """Tell who is in the lupus low disease activity state, from baseline on.
 
-    SLEDAI-2K of 4 at most without renal, CNS or cardiopulmonary activity, vasculitis, fever, haemolytic anaemia or gastrointestinal
-    activity; no new features since the last visit; PGA of 1 at most (scale 0 to 3); 7.5 mg prednisolone a day at most; standard
-    therapy.
+    SLEDAI-2K of 4 at most without renal, CNS or cardiopulmonary activity, vasculitis, fever, haemolytic anaemia or
+    gastrointestinal activity; no new features since the last visit; PGA of 1 at most (scale 0 to 3); 7.5 mg
+    prednisolone a day at most; standard therapy.
 
     Parameters
     ----------
@@ -41,15 +41,16 @@ def lldas(
     subjects
         Subjects without any row in `visits` count too.
     version
-        Of the SLEDAI in `visits`: the state is defined on ``2k`` only. With another, or None (not stated), nobody is evaluable.
+        Of the SLEDAI in `visits`: the state is defined on ``2k`` only. With another, or None (not stated), nobody is
+        evaluable.
     pga_scale
         Upper end of the PGA as recorded.
 
     Returns
     -------
-    subject, visit, week; lldas (non-responder imputation), lldas_obs; evaluable; reason: ``met``, the component that fails,
-    ``missing:...``, ``needs_sledai_2k``; for SLEDAI-2K also sledai_met, organs_met, new_features_met, pga_met, prednisone_met,
-    therapy_met. An organ that is known to be active fails its component even where another is blank.
+    subject, visit, week; lldas (non-responder imputation), lldas_obs; evaluable; reason: ``met``, the component that
+    fails, ``missing:...``, ``needs_sledai_2k``; for SLEDAI-2K also sledai_met, organs_met, new_features_met, pga_met,
+    prednisone_met, therapy_met. An organ that is known to be active fails its component even where another is blank.
 
     Raises
     ------
@@ -81,8 +82,8 @@ def lldas(
 def doris(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, pga_scale: float = 3) -> pl.DataFrame:
     """Tell who is in remission by DORIS 2021, from baseline on.
 
-    Clinical SLEDAI (without low complement and DNA binding) of 0; PGA below 0.5 (scale 0 to 3); 5 mg prednisolone a day at most;
-    standard therapy.
+    Clinical SLEDAI (without low complement and DNA binding) of 0; PGA below 0.5 (scale 0 to 3); 5 mg prednisolone a
+    day at most; standard therapy.
 
     Parameters
     ----------
@@ -95,9 +96,9 @@ def doris(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, pga_sca
 
     Returns
     -------
-    subject, visit, week; doris (non-responder imputation), doris_obs; evaluable, always True; reason: ``met``, the component that
-    fails, ``missing:...``; clinical_sledai_met, pga_met, prednisone_met, therapy_met. An item that is on fails the clinical
-    SLEDAI even where another is blank.
+    subject, visit, week; doris (non-responder imputation), doris_obs; evaluable, always True; reason: ``met``, the
+    component that fails, ``missing:...``; clinical_sledai_met, pga_met, prednisone_met, therapy_met. An item that is
+    on fails the clinical SLEDAI even where another is blank.
 
     Raises
     ------

@@ -14,14 +14,14 @@ def renal_response(
 ) -> pl.DataFrame:
     """Tell whose lupus nephritis is in complete or partial remission at every visit after baseline.
 
-    Complete: proteinuria below the limit, and creatinine or eGFR normal or within 15 % of baseline; the rule can add an inactive
-    sediment and a lowest albumin. Partial: proteinuria down by half and below 3.5 g/24 h.
+    Complete: proteinuria below the limit, and creatinine or eGFR normal or within 15 % of baseline; the rule can add
+    an inactive sediment and a lowest albumin. Partial: proteinuria down by half and below 3.5 g/24 h.
 
     Parameters
     ----------
     visits
-        `upe_g_24h` or `upcr_g_g` (the ratio counts where the former is blank), `creatinine_umol_l` or `egfr` (likewise), and
-        `sediment_active`, `albumin_g_l` if the rule asks for them.
+        `upe_g_24h` or `upcr_g_g` (the ratio counts where the former is blank), `creatinine_umol_l` or `egfr`
+        (likewise), and `sediment_active`, `albumin_g_l` if the rule asks for them.
     subjects
         `lupus_nephritis`: only they are evaluable.
     rule
@@ -35,8 +35,8 @@ def renal_response(
     nephritis_remission, nephritis_remission_obs
         Complete remission by non-responder imputation; as observed. Null outside the population.
     evaluable, reason
-        Reason: ``met``, ``proteinuria``, ``renal_function``, ``sediment``, ``albumin``, ``missing:...``, ``no_nephritis``,
-        ``missing:lupus_nephritis``.
+        Reason: ``met``, ``proteinuria``, ``renal_function``, ``sediment``, ``albumin``, ``missing:...``,
+        ``no_nephritis``, ``missing:lupus_nephritis``.
     ``<component>_met``
         The components.
     renal_response

@@ -50,8 +50,8 @@ def treatment_emergent(events: pl.DataFrame, subjects: pl.DataFrame, *, days: in
 
     Returns
     -------
-    `events` with arm (as treated) and treatment_emergent. An event whose start is blank counts, unless it ended before the first
-    dose; one of a subject outside the safety set does not.
+    `events` with arm (as treated) and treatment_emergent. An event whose start is blank counts, unless it ended
+    before the first dose; one of a subject outside the safety set does not.
 
     Raises
     ------
@@ -96,7 +96,8 @@ def adverse_events(events: pl.DataFrame, subjects: pl.DataFrame, *, days: int = 
     Parameters
     ----------
     events
-        One row per event: `subject`, `start_day`; `related`, `serious`, `grade`, `action`, `group` where they are known.
+        One row per event: `subject`, `start_day`; `related`, `serious`, `grade`, `action`, `group` where they are
+        known.
     subjects
         One row per subject: arm, doses, first and last dose day.
     days
@@ -104,11 +105,11 @@ def adverse_events(events: pl.DataFrame, subjects: pl.DataFrame, *, days: int = 
 
     Returns
     -------
-    row, arm (as treated); subjects: with at least one such event, each once; n: the safety set; proportion: subjects / n, null
-    where n is 0; events; patient_years: time at risk of the arm, first dose to `days` after the last or the end of the study if that
-    is sooner. Rows: any, related (possibly or more), serious, grade_3_or_more, discontinuation (treatment withdrawn), infection,
-    serious_infection, injection_site, fever, flu_like, urti, herpes_zoster, pneumonia, npsle; a row whose columns the table lacks
-    is left out.
+    row, arm (as treated); subjects: with at least one such event, each once; n: the safety set; proportion: subjects
+    / n, null where n is 0; events; patient_years: time at risk of the arm, first dose to `days` after the last or the
+    end of the study if that is sooner. Rows: any, related (possibly or more), serious, grade_3_or_more,
+    discontinuation (treatment withdrawn), infection, serious_infection, injection_site, fever, flu_like, urti,
+    herpes_zoster, pneumonia, npsle; a row whose columns the table lacks is left out.
 
     Raises
     ------
@@ -145,8 +146,8 @@ def adverse_events_by_term(events: pl.DataFrame, subjects: pl.DataFrame, *, days
 
     Returns
     -------
-    soc, pt (null: the row of the whole class; ``not coded``: blank), arm and the columns of :func:`adverse_events`; classes, and
-    terms in a class, by falling number of subjects in the last arm, then in all, then by name.
+    soc, pt (null: the row of the whole class; ``not coded``: blank), arm and the columns of :func:`adverse_events`;
+    classes, and terms in a class, by falling number of subjects in the last arm, then in all, then by name.
 
     Raises
     ------

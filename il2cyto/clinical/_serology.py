@@ -29,11 +29,11 @@ def complement_normalisation(
 
     Returns
     -------
-    One frame with two endpoints. subject, visit, week; ``{analyte}_normal``: the value is at or above the lower limit, of all
-    subjects; ``{analyte}_normalised``: the same, of those below it at baseline, after baseline only (null there and for the
-    others); each with ``_obs``, ``_evaluable`` and ``_reason`` (``met``, ``low``, ``missing:value``, ``missing:visit``,
-    ``no_limit``, ``normal_at_baseline``, ``missing:baseline``, ``baseline``). The evaluable rows of the two are the two
-    denominators.
+    One frame with two endpoints. subject, visit, week; ``{analyte}_normal``: the value is at or above the lower
+    limit, of all subjects; ``{analyte}_normalised``: the same, of those below it at baseline, after baseline only
+    (null there and for the others); each with ``_obs``, ``_evaluable`` and ``_reason`` (``met``, ``low``,
+    ``missing:value``, ``missing:visit``, ``no_limit``, ``normal_at_baseline``, ``missing:baseline``, ``baseline``).
+    The evaluable rows of the two are the two denominators.
 
     Raises
     ------

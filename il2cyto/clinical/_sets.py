@@ -18,22 +18,22 @@ NOT_RECORDED = "not recorded"
 def analysis_sets(subjects: pl.DataFrame, visits: pl.DataFrame | None = None) -> pl.DataFrame:
     """Tell who belongs to the analysis sets.
 
-    ITT: all randomised, in the arm they were randomised to. mITT: of these, at least one dose and at least one assessment of
-    efficacy (SLEDAI, BILAG or PGA) after baseline. Safety: at least one dose, in the arm as treated.
+    ITT: all randomised, in the arm they were randomised to. mITT: of these, at least one dose and at least one
+    assessment of efficacy (SLEDAI, BILAG or PGA) after baseline. Safety: at least one dose, in the arm as treated.
 
     Parameters
     ----------
     subjects
-        One row per subject: `arm`; `randomised`, else all with an arm; `doses_given`, else a `first_dose_day`. Columns `itt`, `mitt`
-        and `safety` override where they are not blank, with `exclusion_reason`.
+        One row per subject: `arm`; `randomised`, else all with an arm; `doses_given`, else a `first_dose_day`.
+        Columns `itt`, `mitt` and `safety` override where they are not blank, with `exclusion_reason`.
     visits
         One row per subject and visit; needed for mITT unless the column `mitt` is filled in.
 
     Returns
     -------
-    subject, arm; itt, safety; mitt, null only where it hangs on visits that are not given; exclusion_reason: why a subject is not in mITT, null for those who are
-    (``not randomised``, ``no dose``, ``no assessment after baseline``, the reason given in the table, ``not recorded``); arm_actual:
-    the arm as treated.
+    subject, arm; itt, safety; mitt, null only where it hangs on visits that are not given; exclusion_reason: why a
+    subject is not in mITT, null for those who are (``not randomised``, ``no dose``, ``no assessment after baseline``,
+    the reason given in the table, ``not recorded``); arm_actual: the arm as treated.
 
     Raises
     ------

@@ -29,7 +29,8 @@ def sledai(visits: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     visits
-        One row per subject and visit; columns `sledai_total`, ``sledai_<item>`` (24 Booleans), at least one of both kinds.
+        One row per subject and visit; columns `sledai_total`, ``sledai_<item>`` (24 Booleans), at least one of both
+        kinds.
 
     Returns
     -------
@@ -52,8 +53,8 @@ def sledai(visits: pl.DataFrame) -> pl.DataFrame:
 
     Notes
     -----
-    Nothing is overwritten, and no version of the score is converted into another: SELENA-SLEDAI and SLEDAI-2K score features
-    that persist differently. Weights: Bombardier et al. 1992; ard.bmj.com/highwire/markup/278401.
+    Nothing is overwritten, and no version of the score is converted into another: SELENA-SLEDAI and SLEDAI-2K score
+    features that persist differently. Weights: Bombardier et al. 1992; ard.bmj.com/highwire/markup/278401.
 
     Examples
     --------
@@ -106,8 +107,8 @@ def sledai_queries(
 
     Returns
     -------
-    subject, visit, column, found, expected, because; a row for each contradiction, none where a value is missing. The data
-    stay as they are: an item may be scored on more than one value, so a row is a question, not a correction.
+    subject, visit, column, found, expected, because; a row for each contradiction, none where a value is missing. The
+    data stay as they are: an item may be scored on more than one value, so a row is a question, not a correction.
 
     Examples
     --------

@@ -23,9 +23,9 @@ def sri4(
 ) -> pl.DataFrame:
     """Tell who is a responder by the SLE responder index at every visit after baseline.
 
-    A responder has, against baseline, (1) a SLEDAI lower by at least `k`; (2) no new BILAG A and at most one new B, where a new A
-    is one that was none at baseline, and a new B was C, D or E (from A to B is better); (3) a PGA that rose by less than
-    `pga_worsening` on the scale 0 to 3; (4) no failure event on or before the visit.
+    A responder has, against baseline, (1) a SLEDAI lower by at least `k`; (2) no new BILAG A and at most one new B,
+    where a new A is one that was none at baseline, and a new B was C, D or E (from A to B is better); (3) a PGA that
+    rose by less than `pga_worsening` on the scale 0 to 3; (4) no failure event on or before the visit.
 
     Parameters
     ----------
@@ -46,17 +46,19 @@ def sri4(
     -------
     subject, visit, week;
     sri4
-        Status by non-responder imputation: a component that is missing makes a non-responder. Null where not attainable.
+        Status by non-responder imputation: a component that is missing makes a non-responder. Null where not
+        attainable.
     sri4_obs
         Observed case: False if any observed component fails, null if one is missing otherwise.
     evaluable, attainable
-        Attainable: SLEDAI at baseline is at least `k`; null where it is not known. Who cannot attain the index is not evaluable.
+        Attainable: SLEDAI at baseline is at least `k`; null where it is not known. Who cannot attain the index is not
+        evaluable.
     reason
         ``responder``; ``sledai``, ``bilag``, ``pga``, ``failure``: the first that fails; ``missing:<component>``,
         ``missing:visit``; ``not_attainable``.
     sledai_met, bilag_met, pga_met, failure_met
-        The components; the last is True where no failure came before. A blank domain, PGA or total, at baseline or at the
-        visit, makes its component null.
+        The components; the last is True where no failure came before. A blank domain, PGA or total, at baseline or at
+        the visit, makes its component null.
 
     Raises
     ------
@@ -65,9 +67,10 @@ def sri4(
 
     Notes
     -----
-    A calculator: letters come from trained raters. Differences are rounded to six digits first, as 1.0 - 0.7 is more than 0.3 in
-    floating point and 1.2 - 0.9 is less. A failure counts up to the day of the visit; where the visit did not take place, up to its
-    planned day. Source: Luijten et al. 2012 (PubMed 21958603); Furie et al. 2009; ard.bmj.com/highwire/markup/196753.
+    A calculator: letters come from trained raters. Differences are rounded to six digits first, as 1.0 - 0.7 is more
+    than 0.3 in floating point and 1.2 - 0.9 is less. A failure counts up to the day of the visit; where the visit did
+    not take place, up to its planned day. Source: Luijten et al. 2012 (PubMed 21958603); Furie et al. 2009;
+    ard.bmj.com/highwire/markup/196753.
 
     Examples
     --------
@@ -115,8 +118,8 @@ def sri4_components(status: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFram
 
     Returns
     -------
-    visit, week, arm; component: ``sledai``, ``bilag``, ``pga``, ``failure`` (none before), ``sri4`` (all of them); x: who meets it, by
-    non-responder imputation; n: the evaluable.
+    visit, week, arm; component: ``sledai``, ``bilag``, ``pga``, ``failure`` (none before), ``sri4`` (all of them); x:
+    who meets it, by non-responder imputation; n: the evaluable.
 
     Examples
     --------

@@ -27,8 +27,8 @@ def prednisone_equivalent(dose_mg: float, drug: str) -> float:
     dose_mg
         Dose, mg.
     drug
-        ``prednisone``, ``prednisolone`` (×1), ``methylprednisolone`` (×1.25), ``hydrocortisone`` (×0.25) or ``dexamethasone``
-        (×6.67).
+        ``prednisone``, ``prednisolone`` (×1), ``methylprednisolone`` (×1.25), ``hydrocortisone`` (×0.25) or
+        ``dexamethasone`` (×6.67).
 
     Returns
     -------
@@ -69,9 +69,10 @@ def steroid_reduction(
 
     Returns
     -------
-    subject, visit, week; steroid_reduction (non-responder imputation), steroid_reduction_obs; evaluable: the baseline dose is above
-    0; reason: ``met``, ``dose``, ``missing:dose``, ``missing:visit``, ``no_steroid_at_baseline``, ``missing:baseline``; dose_met;
-    reduction: (baseline - visit) / baseline, a fraction, negative where the dose rose, null where not evaluable or missing.
+    subject, visit, week; steroid_reduction (non-responder imputation), steroid_reduction_obs; evaluable: the baseline
+    dose is above 0; reason: ``met``, ``dose``, ``missing:dose``, ``missing:visit``, ``no_steroid_at_baseline``,
+    ``missing:baseline``; dose_met; reduction: (baseline - visit) / baseline, a fraction, negative where the dose
+    rose, null where not evaluable or missing.
 
     Raises
     ------

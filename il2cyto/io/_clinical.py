@@ -50,15 +50,15 @@ class ClinicalData:
     subjects
         One row per subject; `arm` is an Enum of the study's arms, control first. None: the study has no such table.
     visits
-        One row per subject and visit that took place; `visit` is an Enum in the order of the schedule, `week` (planned) and
-        `baseline` come from the schedule. Blank cells are null. None: no such table.
+        One row per subject and visit that took place; `visit` is an Enum in the order of the schedule, `week`
+        (planned) and `baseline` come from the schedule. Blank cells are null. None: no such table.
     adverse_events
         One row per event, or None.
     notices
         What a reader should know: unknown columns, values to be asked about.
     queries
-        Values that are implausible for the unit of their column, left as they are: table, subject, visit, column, line, found,
-        low and high (what is plausible), unit.
+        Values that are implausible for the unit of their column, left as they are: table, subject, visit, column,
+        line, found, low and high (what is plausible), unit.
     """
 
     subjects: pl.DataFrame | None
@@ -78,8 +78,8 @@ def read_clinical(study: Study) -> ClinicalData:
 
     Returns
     -------
-    The tables with typed columns: booleans, numbers in the unit of the column's name (``albumin_g_l``), text. A blank cell is
-    null, never 0 or False. Columns that il2cyto does not know are kept as text, with a notice.
+    The tables with typed columns: booleans, numbers in the unit of the column's name (``albumin_g_l``), text. A blank
+    cell is null, never 0 or False. Columns that il2cyto does not know are kept as text, with a notice.
 
     Raises
     ------
@@ -222,4 +222,4 @@ def _notices(
         blank = events.frame.select(pl.col(f"^({'|'.join(_COUNTED)})$").null_count())
         for name, n in blank.to_dicts()[0].items() if blank.width else ():
             if n:
-                yield f"{events.name}: {name}: blank for {n} events, which count in no row that asks for it"
+                yield f"{events.name}: {name}: {n} blank; such events count in no row of a table that asks for it"

@@ -327,7 +327,8 @@ def _parse_number(text: str, column: Column, *, decimal_comma: bool) -> tuple[Ce
         return None, f"found {show(text)}; allowed {'a whole number' if whole else 'a number'} or blank"
     value = float(number)
     if not column.low <= value <= column.high:
-        return None, f"found {text}; allowed {column.low:g} to {column.high:g}"
+        allowed = f"{column.low:g} to {column.high:g}" if column.high < float("inf") else f"{column.low:g} or more"
+        return None, f"found {text}; allowed {allowed}"
     return int(value) if whole else value, ""
 
 

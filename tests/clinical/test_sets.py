@@ -97,7 +97,12 @@ def test_safety_goes_by_the_arm_as_treated() -> None:
 
 
 def test_exposure_counts_doses_days_and_cycles_of_dosed_subjects() -> None:
-    rows = {"S1": {}, "S2": {"doses_given": 13, "last_dose_day": 37, "end_day": 57}, "S3": NO_DOSE, "S4": NOBODY}
+    rows: dict[str, dict[str, Any]] = {
+        "S1": {},
+        "S2": {"doses_given": 13, "last_dose_day": 37, "end_day": 57},
+        "S3": NO_DOSE,
+        "S4": NOBODY,
+    }
 
     table = clinical.exposure(subject_table(**rows), cycles=3)
 

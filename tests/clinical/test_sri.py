@@ -134,7 +134,7 @@ def test_settings_and_tables_that_cannot_be_used_are_refused() -> None:
         ({"bilag": "2005"}, "sri4: bilag is '2005'; allowed are 2004, classic"),
     ):
         with pytest.raises(StudyError) as error:
-            clinical.sri4(visits, **arguments)  # type: ignore[arg-type]
+            clinical.sri4(visits, **arguments)
         assert str(error.value) == text
     with pytest.raises(StudyError) as error:
         clinical.sri4(visits.drop("pga", "bilag_renal"))
