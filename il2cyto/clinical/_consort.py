@@ -12,24 +12,22 @@ from il2cyto.errors import StudyError
 
 #: Arrows of the flow: what a stage divides into.
 _ARROWS: Final = (
-    ("contacted", ("not_enrolled", "enrolled")),
-    ("enrolled", ("not_randomised", "randomised")),
-    ("randomised", ("completed", "discontinued")),
-    ("randomised", ("analysed", "not_analysed")),
+    ("contacted", ("not_enrolled", "randomised")),
+    ("randomised", ("discontinued", "completed")),
+    ("randomised", ("excluded", "analysed")),
 )
-#: Stages in order -> do they have arms?
+#: Stages in order -> are they counted by arm?
 _BY_ARM: Final = {
     "contacted": False,
     "not_enrolled": False,
-    "enrolled": False,
-    "not_randomised": False,
-    "randomised": True,
-    "completed": True,
+    "randomised": False,
+    "allocated": True,
     "discontinued": True,
+    "completed": True,
+    "excluded": True,
     "analysed": True,
-    "not_analysed": True,
 }
-_REASONS: Final = ("not_enrolled", "discontinued", "not_analysed")
+_REASONS: Final = ("not_enrolled", "discontinued", "excluded")
 
 
 def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
@@ -45,10 +43,10 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    stage, arm, reason, n. Stages in order: contacted, not_enrolled (by reason), enrolled, not_randomised, randomised,
-    completed, discontinued (by reason), analysed, not_analysed (by reason). `arm` is null where subjects have none
-    yet, and for the sum over arms in stage randomised; `reason` is null where there is none to give, ``not recorded``
-    where it is blank.
+    stage, arm, reason, n. Stages in order: contacted; not_enrolled, that is not randomised, by reason; randomised;
+    allocated, by arm, as all that follow; discontinued, by reason; completed; excluded from analysis, by reason;
+    analysed. `arm` is null before allocation; `reason` is null where there is none to give, ``not recorded`` where it
+    is blank, and ``not randomised`` for who was enrolled all the same.
 
     Raises
     ------
@@ -86,7 +84,7 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     rows: list[tuple[str, str | None, str | None, int]] = []
     for stage, by_arm in _BY_ARM.items():
         inside = frame.filter(stage)
-        if not by_arm or stage == "randomised":
+        if not by_arm:
             rows += _by_reason(inside, stage, None)
         for arm in levels(frame["arm"]) if by_arm else ():
             rows += _by_reason(inside.filter(pl.col("arm").cast(pl.String) == arm), stage, arm)
@@ -117,17 +115,16 @@ def _flow(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
         "subject",
         "arm",
         contacted=pl.lit(value=True),
-        not_enrolled=~enrolled,
-        enrolled=enrolled,
-        not_randomised=enrolled & ~randomised,
+        not_enrolled=~enrolled | ~randomised,
         randomised=randomised,
-        completed=completed,
+        allocated=randomised,
         discontinued=~completed & (randomised | ended.is_not_null()),
+        completed=completed,
+        excluded=randomised & ~mitt,
         analysed=mitt,
-        not_analysed=randomised & ~mitt,
-        why_not_enrolled="not_enrolled_reason",
+        why_not_enrolled=pl.coalesce("not_enrolled_reason", pl.when(enrolled).then(pl.lit("not randomised"))),
         why_discontinued="end_reason",
-        why_not_analysed="exclusion_reason",
+        why_excluded="exclusion_reason",
     )
 
 

@@ -96,8 +96,8 @@ def test_a_matched_trial_has_the_published_adverse_events_and_flow(data: Clinica
     assert {row: counts[row] for row in published} == published
     assert dict(table.filter(row="any").select("arm", "n").iter_rows()) == {"placebo": 30, "IL-2": 29}
     sizes = {(stage, arm): n for stage, arm, _, n in flow.iter_rows()}
-    assert (sizes["contacted", None], sizes["enrolled", None]) == (65, 60)
-    assert (sizes["randomised", "placebo"], sizes["randomised", "IL-2"]) == (30, 30)
+    assert (sizes["contacted", None], sizes["randomised", None]) == (65, 60)
+    assert (sizes["allocated", "placebo"], sizes["allocated", "IL-2"]) == (30, 30)
     assert (sizes["analysed", "placebo"], sizes["analysed", "IL-2"]) == (30, 29)
 
 
