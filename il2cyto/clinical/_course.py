@@ -39,13 +39,14 @@ def levels(values: pl.Series) -> list[str]:
 
 def baseline_visit(visits: pl.DataFrame) -> str:
     """Name the visit that is marked as `baseline`; without such a column the first."""
-    order = levels(visits["visit"])
     if "baseline" in visits.columns:
-        order = visits.filter(pl.col("baseline"))["visit"].cast(pl.String).unique().to_list()
-    if not order or ("baseline" in visits.columns and len(order) > 1):
-        msg = f"visits: found {len(order)} baseline visits; allowed is one: mark it in the column baseline"
+        marked = visits.filter("baseline")["visit"].cast(pl.String).unique().to_list()
+    else:
+        marked = levels(visits["visit"])[:1]
+    if len(marked) != 1:
+        msg = f"visits: found {len(marked)} baseline visits; allowed is one: mark it in the column baseline"
         raise StudyError(msg)
-    return order[0]
+    return str(marked[0])
 
 
 def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_baseline: bool = False) -> pl.DataFrame:
@@ -71,16 +72,19 @@ def course(visits: pl.DataFrame, subjects: pl.DataFrame | None = None, *, from_b
         people = visits.select("subject").unique(maintain_order=True)
     else:
         people = subjects.filter(is_randomised(subjects))
-    weeks = visits.select("visit", "week").unique("visit", keep="first") if "week" in visits.columns else None
-    visit = pl.DataFrame({"visit": later}, schema={"visit": visits["visit"].dtype})
-    visit = visit.with_columns(week=pl.lit(None, pl.Float64)) if weeks is None else visit.join(weeks, "visit", "left")
+    if "week" not in visits.columns:
+        visits = visits.with_columns(week=pl.lit(None, pl.Float64))
+    weeks = visits.select("visit", "week").unique("visit", keep="first")
+    planned = pl.DataFrame({"visit": later}, schema={"visit": visits["visit"].dtype})
+    planned = planned.join(weeks, "visit", "left", maintain_order="left")
     seen = visits.drop("week", "baseline", strict=False).with_columns(attended=pl.lit(value=True))
     first = seen.filter(pl.col("visit").cast(pl.String) == start).drop("visit", "attended")
+    first = first.rename(lambda name: name if name == "subject" else f"{name}_0")
     keys = ["subject", "visit"]
     return (
-        people.join(visit, how="cross", maintain_order="left_right")
+        people.join(planned, how="cross", maintain_order="left_right")
         .join(seen, on=keys, how="left", maintain_order="left")
-        .join(first.rename(lambda name: name if name == "subject" else f"{name}_0"), "subject", "left")
+        .join(first, on="subject", how="left", maintain_order="left")
         .with_columns(pl.col("attended").fill_null(value=False))
         .select(*keys, "week", "attended", pl.exclude(*keys, "week", "attended"))
     )

@@ -177,24 +177,25 @@ def _continuous(visits: pl.DataFrame, subjects: pl.DataFrame | None, settings: C
     if any(name.startswith("sledai_") for name in visits.columns):
         added["sledai"] = pl.lit(sledai(visits)["sledai"])
     frame = course(visits.with_columns(**added), subjects, from_baseline=True)
-    nephritis = (
-        pl.col("lupus_nephritis").fill_null(value=False) if "lupus_nephritis" in frame.columns else pl.lit(value=False)
-    )
-    parts = [
-        frame.select(
+    nephritis = pl.col("lupus_nephritis") if "lupus_nephritis" in frame.columns else pl.lit(value=False)
+    measured = [name for name in CONTINUOUS_ENDPOINTS if name in frame.columns]
+    value, proteinuria = pl.col("value"), pl.col("endpoint") == "upe_g_24h"
+    zero = (proteinuria & (value == 0)).fill_null(value=False)
+    smallest = value.filter(proteinuria & (value > 0)).min()
+    return (
+        frame.with_columns(nephritis=nephritis.fill_null(value=False))
+        .unpivot(measured, index=["subject", "visit", "week", "nephritis"], variable_name="endpoint")
+        .select(
             "subject",
             "visit",
             "week",
-            endpoint=pl.lit(name),
-            unit=pl.lit(unit),
-            value=pl.col(name).cast(pl.Float64),
-            evaluable=nephritis if name == "upe_g_24h" else pl.lit(value=True),
+            "endpoint",
+            unit=pl.col("endpoint").replace_strict(CONTINUOUS_ENDPOINTS, return_dtype=pl.String),
+            value=value.cast(pl.Float64),
+            evaluable=~proteinuria | pl.col("nephritis"),
         )
-        for name, unit in CONTINUOUS_ENDPOINTS.items()
-        if name in frame.columns
-    ]
-    value, proteinuria = pl.col("value"), pl.col("endpoint") == "upe_g_24h"
-    positive = value.filter(proteinuria & (value > 0)).min()
-    zero = (proteinuria & (value == 0)).fill_null(value=False)
-    logarithm = pl.when(zero).then(positive / 2).otherwise(value).log()
-    return pl.concat(parts).with_columns(log_value=pl.when(proteinuria).then(logarithm), zero_replaced=zero)
+        .with_columns(
+            log_value=pl.when(proteinuria).then(pl.when(zero).then(smallest / 2).otherwise(value).log()),
+            zero_replaced=zero,
+        )
+    )

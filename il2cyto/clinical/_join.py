@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from il2cyto.clinical._endpoints import Endpoints
 
 _KEY: Final = [Obs.SUBJECT, Obs.VISIT]
+_STATUS: Final = ("non-responder", "responder")
 _SETS: Final = (Obs.ITT, Obs.MITT, Obs.SAFETY)
 #: Columns of the visit table that become columns of obs, beside the continuous endpoints.
 _VISIT_COLUMNS: Final = (
@@ -117,7 +118,8 @@ def _response(binary: pl.DataFrame, visit: str, endpoint: str) -> pl.DataFrame:
         msg = f"join: no {endpoint} at visit {visit!r}; it is there at {', '.join(visits) or 'no visit'}"
         raise StudyError(msg)
     status = pl.col("value")
-    words = pl.when(status).then(pl.lit("responder")).when(~status).then(pl.lit("non-responder"))
+    no, yes = (pl.lit(word) for word in _STATUS)
+    words = pl.when(status).then(yes).when(~status).then(no)
     return at.select(Obs.SUBJECT, words.alias(Obs.RESPONSE), status.alias(Obs.RESPONDER))
 
 
@@ -125,7 +127,7 @@ def _to_pandas(column: pl.Series) -> pd.api.extensions.ExtensionArray | np.ndarr
     import pandas as pd
 
     if column.dtype == pl.String:
-        return pd.Categorical(column.to_list(), categories=sorted(column.drop_nulls().unique()))
+        return pd.Categorical(column.to_list(), categories=list(_STATUS))
     if column.dtype.is_float():
         return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return pd.array(column.to_list(), dtype="boolean" if column.dtype == pl.Boolean else "Int64")

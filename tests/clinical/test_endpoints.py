@@ -193,6 +193,26 @@ def test_proteinuria_of_0_has_the_logarithm_of_half_the_smallest_positive_value(
     assert rows["zero_replaced"].to_list() == [False, True, False]
 
 
+def test_a_table_without_any_measurement_has_rows_that_say_so() -> None:
+    visits = pair({}, {}).select("subject", "visit", "baseline")
+
+    found = clinical.endpoints(made_of(visits), ClinicalSettings())
+
+    assert found.continuous.is_empty()
+    assert found.binary["value"].null_count() == found.binary.height > 0
+    assert clinical.endpoints(made_of(visits), ClinicalSettings(endpoints=())).binary.is_empty()
+
+
+def test_visits_stand_in_the_order_of_the_schedule_whatever_that_of_the_rows() -> None:
+    visits = visit_table({"visit": "W24"}, {"visit": "W0"}, {"visit": "W12"})
+
+    status = clinical.doris(visits, pl.DataFrame({"subject": ["S2", "S1"], "arm": ["a", "b"]}))
+
+    assert status["subject"].to_list() == ["S2"] * 3 + ["S1"] * 3
+    assert status["visit"].to_list() == ["W0", "W12", "W24"] * 2
+    assert status["week"].to_list() == [0.0, 12.0, 24.0] * 2
+
+
 def test_endpoints_need_a_table_of_visits() -> None:
     with pytest.raises(StudyError) as error:
         clinical.endpoints(ClinicalData(None, None, None, (), pl.DataFrame()))
