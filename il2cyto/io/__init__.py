@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         read_densities as read_densities,
         write_densities as write_densities,
     )
+    from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._fcs import (
         FcsFile as FcsFile,
         Spillover as Spillover,
@@ -44,12 +45,14 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Density": "_densities",
+        "ClinicalData": "_clinical",
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
         "read_densities": "_densities",
+        "read_clinical": "_clinical",
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
