@@ -95,7 +95,7 @@ def test_if_us_does_not_converge_it_goes_on_and_says_so() -> None:
 def test_visits_in_other_units_converge_until_the_digits_run_out() -> None:
     unit = {2: 1e-2, 4: 1.0, 8: 1e2}
     scaled = FRAME.with_columns(y=pl.col("y") * pl.col("week").replace_strict(unit))
-    beyond = FRAME.with_columns(y=pl.col("y") * pl.col("week").replace_strict({2: 1e-4, 4: 1.0, 8: 1e5}))
+    beyond = simulate(40, 4, missing=0.1).with_columns(y=pl.col("y") * 10.0 ** (pl.col("week") - 4))
 
     plain, result = tl.mmrm(FRAME, **ROLES).contrasts, tl.mmrm(scaled, **ROLES).contrasts
 
