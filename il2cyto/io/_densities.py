@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from il2cyto.errors import SchemaError
+from il2cyto.io._atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,6 @@ def write_densities(path: str | Path, densities: Mapping[str, Mapping[str, Densi
     The path. The format is described in docs/schema.md; the same densities give the same bytes.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     samples = sorted(densities)
     seen: dict[tuple[str, str, str, Limits, Limits], list[tuple[int, Density]]] = {}
     for i, sample in enumerate(samples):
@@ -92,15 +91,8 @@ def write_densities(path: str | Path, densities: Mapping[str, Mapping[str, Densi
         histograms = [density.histogram for _, density in members if density.histogram is not None]
         if histograms:
             arrays[f"{v}/histogram"] = np.stack(histograms)
-    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     return path
 
 
