@@ -12,12 +12,12 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._densities import (
         Density as Density,
         read_densities as read_densities,
         write_densities as write_densities,
     )
-    from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._fcs import (
         FcsFile as FcsFile,
         Spillover as Spillover,
