@@ -106,7 +106,7 @@ def rank_sum_chances(m: int, n: int) -> np.ndarray:
         ways[n + k :] -= ways[: max(len(ways) - n - k, 0)].copy()
         for start in range(k):
             ways[start::k] = ways[start::k].cumsum()
-    return ways / ways.sum()
+    return np.asarray(ways / ways.sum())
 
 
 def _exact_quantile(chance: np.ndarray, tail: float) -> int:
