@@ -115,7 +115,12 @@ def response_association(
             for arm in (*arms, ALL):
                 part = at_visit if arm == ALL else at_visit.filter(pl.col(ARM) == arm)
                 measures = _measures(
- part, baseline=visit == baseline, exposure=visit in exposures, with_activity=continuous is not None, level=level)
+                    part,
+                    baseline=visit == baseline,
+                    exposure=visit in exposures,
+                    with_activity=continuous is not None,
+                    level=level,
+                )
                 rows += [
                     (population, visit, week[visit], arm, name, *found, _METHODS[name], "exploratory")
                     for name, found in measures.items()

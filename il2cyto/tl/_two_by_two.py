@@ -5,6 +5,7 @@ x1 of n1 subjects against x2 of n2. The subject is the unit: none of these tests
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
@@ -197,6 +198,7 @@ def _fisher_greater(x1: int, n1: int, x2: int, n2: int, *, half: bool = False) -
     return min(float(chance[x >= x1].sum()), 1.0) - half * observed / 2
 
 
+@lru_cache(maxsize=16)
 def _fisher_side(n1: int, n2: int) -> FloatArray:
     """One-sided Fisher p (treatment greater) of every table, (n1+1, n2+1)."""
     p = np.empty((n1 + 1, n2 + 1))
