@@ -164,7 +164,7 @@ def spearman(
         return Association(0, np.nan, np.nan, np.nan, np.nan)
     r = np.clip(correlations, -1, 1)
     if np.abs(r).max() > 1 - 1e-12:
-        only = float(r[0]) if len(r) == 1 else np.nan
+        only = float(np.sign(r[0])) if len(r) == 1 else np.nan
         return Association(sum(sizes), only, np.nan, np.nan, np.nan)
     weights = (np.array(sizes) - 3) / (sum(sizes) - 3 * len(sizes))
     z = float(weights @ np.arctanh(r))

@@ -97,8 +97,8 @@ def power_of_proportions(
 
     Returns
     -------
-    The power, 0-1. Every one of the (n1+1)(n2+1) tables is tested: of the order of a second at 30 per arm with an unconditional
-    test, much less with the others.
+    The power, 0-1. Every one of the (n1+1)(n2+1) tables is tested: ten seconds at 30 per arm with an unconditional test, a
+    tenth of a second with the others.
 
     Raises
     ------

@@ -210,22 +210,28 @@ def _fisher_side(n1: int, n2: int) -> FloatArray:
     return p
 
 
+def _binomial(n: int, chance: FloatArray) -> FloatArray:
+    """Probabilities of 0 ... n events, (chances, n + 1)."""
+    k, c = np.arange(n + 1), chance[:, None]
+    return np.exp(_log_choose(n, k) + xlogy(k, c) + xlogy(n - k, 1 - c))
+
+
+@lru_cache(maxsize=16)
+def _binomial_on_grid(n: int) -> FloatArray:
+    return _binomial(n, np.linspace(0, 1, _GRID + 1))
+
+
 def _largest_probability(extreme: np.ndarray, n1: int, n2: int) -> float:
     """Largest probability, over the common proportion, of the tables marked as extreme."""
-    k1, k2 = np.arange(n1 + 1), np.arange(n2 + 1)
-    choose1, choose2 = _log_choose(n1, k1), _log_choose(n2, k2)
-
-    def probability(common: FloatArray) -> FloatArray:
-        c = common[:, None]
-        pmf1 = np.exp(choose1 + xlogy(k1, c) + xlogy(n1 - k1, 1 - c))
-        pmf2 = np.exp(choose2 + xlogy(k2, c) + xlogy(n2 - k2, 1 - c))
-        return np.asarray(((pmf1 @ extreme) * pmf2).sum(axis=1))
-
-    grid = np.linspace(0, 1, _GRID + 1)
-    on_grid = probability(grid)
+    on_grid = ((_binomial_on_grid(n1) @ extreme) * _binomial_on_grid(n2)).sum(axis=1)
     best = int(on_grid.argmax())
-    around = (grid[max(best - 1, 0)], grid[min(best + 1, _GRID)])
-    refined = minimize_scalar(lambda c: -probability(np.array([c]))[0], bounds=around, method="bounded")
+
+    def negative(chance: float) -> float:
+        c = np.array([chance])
+        return -float(((_binomial(n1, c) @ extreme) * _binomial(n2, c)).sum())
+
+    around = (max(best - 1, 0) / _GRID, min(best + 1, _GRID) / _GRID)
+    refined = minimize_scalar(negative, bounds=around, method="bounded")
     return min(max(float(on_grid[best]), -float(refined.fun)), 1.0)
 
 
