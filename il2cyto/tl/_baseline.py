@@ -107,9 +107,9 @@ def standardised_difference(treatment: np.ndarray, control: np.ndarray) -> float
     >>> round(standardised_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])), 6)
     -1.0
     """
-    treatment, control = (x.reshape(len(x), -1).astype(float) for x in (treatment, control))
     if not len(treatment) or not len(control):
         return np.nan
+    treatment, control = (x.reshape(len(x), -1).astype(float) for x in (treatment, control))
     gap = treatment.mean(axis=0) - control.mean(axis=0)
     if len(gap) == 1 and set(np.unique([*treatment, *control])) - {0.0, 1.0}:
         if min(len(treatment), len(control)) < 2:

@@ -44,9 +44,7 @@ def separable(x: np.ndarray, effects: Mapping[str, np.ndarray]) -> list[str]:
     return [name for name in kept if name]
 
 
-def variances(
-    y: np.ndarray, x: np.ndarray, effects: Mapping[str, np.ndarray], *, known: np.ndarray | None = None
-) -> dict[str, float]:
+def variances(y: np.ndarray, x: np.ndarray, effects: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Estimate the variance of every random effect and of the residual by REML, none below zero.
 
     Source: Patterson and Thompson, Biometrika 1971;58:545; with balanced data, and no estimate at zero, it equals the analysis
@@ -60,8 +58,6 @@ def variances(
         (rows, columns) fixed effects of full rank.
     effects
         Name -> (rows, levels) indicators, separable.
-    known
-        (rows,) variance that is known beforehand, such as that of counting, and not part of the residual.
 
     Returns
     -------
@@ -75,12 +71,11 @@ def variances(
     if not scale > 0:
         return {}
     kernels = [np.eye(n), *(z @ z.T for z in effects.values())]
-    fixed = np.zeros(n) if known is None else known / scale
     start = np.full(len(kernels), 1 / len(kernels))
     found = minimize(
         _criterion,
         start,
-        args=(y / np.sqrt(scale), x, kernels, fixed),
+        args=(y / np.sqrt(scale), x, kernels),
         jac=True,
         method="L-BFGS-B",
         bounds=[(_FLOOR, None), *([(0.0, None)] * len(effects))],
@@ -93,11 +88,9 @@ def variances(
     return dict(zip(["", *effects], estimates.tolist(), strict=True))
 
 
-def _criterion(
-    theta: np.ndarray, y: np.ndarray, x: np.ndarray, kernels: list[np.ndarray], fixed: np.ndarray
-) -> tuple[float, np.ndarray]:
+def _criterion(theta: np.ndarray, y: np.ndarray, x: np.ndarray, kernels: list[np.ndarray]) -> tuple[float, np.ndarray]:
     """Minus twice the restricted log likelihood, but for a constant, and its gradient."""
-    v = sum((t * k for t, k in zip(theta, kernels, strict=True)), np.diag(fixed))
+    v = np.sum([t * k for t, k in zip(theta, kernels, strict=True)], axis=0)
     factor = cho_factor(v, lower=True)
     inverse = cho_solve(factor, np.eye(len(y)))
     vx = inverse @ x

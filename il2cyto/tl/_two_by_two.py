@@ -213,7 +213,7 @@ def _fisher_side(n1: int, n2: int) -> FloatArray:
 def _binomial(n: int, chance: FloatArray) -> FloatArray:
     """Probabilities of 0 ... n events, (chances, n + 1)."""
     k, c = np.arange(n + 1), chance[:, None]
-    return np.exp(_log_choose(n, k) + xlogy(k, c) + xlogy(n - k, 1 - c))
+    return np.asarray(np.exp(_log_choose(n, k) + xlogy(k, c) + xlogy(n - k, 1 - c)))
 
 
 @lru_cache(maxsize=16)

@@ -25,7 +25,7 @@ def variance_components(frequencies: pl.DataFrame, *, samples: pl.DataFrame | No
     """Split the variance of every population's logit by REML.
 
     The logit of a sample is the mean of its arm and visit + subject + subject's visit + batch + technical + counting. The variance
-    of counting is known, 1/(c + 1/2) + 1/(n - c + 1/2); the others are estimated. Bridging controls, one material measured
+    of counting is the mean of 1/(c + 1/2) + 1/(n - c + 1/2), which is taken off the residual; the others are estimated. Bridging controls, one material measured
     again and again, have a mean of their own and inform batch and technical variance only.
 
     Parameters
@@ -80,7 +80,8 @@ def variance_components(frequencies: pl.DataFrame, *, samples: pl.DataFrame | No
 def _components(frame: pl.DataFrame) -> list[tuple[str, float, float, float, float, str]]:
     count, total = frame["count"].to_numpy().astype(float), frame["parent_count"].to_numpy().astype(float)
     y = empirical_logit(count, total)
-    counting = 1 / (count + 0.5) + 1 / (total - count + 0.5)
+    # Not as weights sample by sample: a count that is low by chance would then count for less, and bias the rest.
+    counting = float((1 / (count + 0.5) + 1 / (total - count + 0.5)).mean())
     own = (~frame["control"]).to_numpy()
     effects = {
         "subject": _indicators(frame.select(SUBJECT), own),
@@ -89,16 +90,16 @@ def _components(frame: pl.DataFrame) -> list[tuple[str, float, float, float, flo
     }
     x = _means(frame, own)
     told = separable(x, effects)
-    found = variances(y, x, {name: effects[name] for name in told}, known=counting)
+    found = variances(y, x, {name: effects[name] for name in told})
     notes = {name: _why_not(name, effects[name]) for name in effects if name not in told}
-    variance = {"counting": float(counting.mean())}
+    variance = {"counting": counting}
     if not found:
         notes |= dict.fromkeys([*told, "technical"], "not estimable: too few samples, or REML did not converge")
-    elif "visit" in told:
-        variance |= {"technical": found.pop(""), **found}
     else:
-        variance |= {"visit": found.pop(""), **found}
-        notes |= {"visit": "with technical: nothing was measured twice", "technical": "in the row visit"}
+        last = "technical" if "visit" in told else "visit"
+        variance |= {last: max(found.pop("") - counting, 0.0)} | found
+        if last == "visit":
+            notes |= {"visit": "with technical: nothing was measured twice", "technical": "in the row visit"}
     return _rows(variance, notes, float(expit(y[own].mean())) if own.any() else np.nan)
 
 

@@ -44,8 +44,8 @@ def test_contrasts_compare_the_same_counts_treatment_first() -> None:
     assert table["contrast"].unique().to_list() == ["IL-2 - placebo"]
     assert table["week"].null_count() == table.height == 16
     for row in table.iter_rows(named=True):
-        key = [row[name] for name in ("endpoint", "set", "rule", "visit")]
-        counts = (*by_hand(*key, "IL-2"), *by_hand(*key, "placebo"))
+        key = {"endpoint": row["endpoint"], "name": row["set"], "rule": row["rule"], "visit": row["visit"]}
+        counts = (*by_hand(**key, arm="IL-2"), *by_hand(**key, arm="placebo"))
         c = compare_proportions(*counts, interval="newcombe", test="n_minus_1")
         assert (row["x_treatment"], row["n_treatment"], row["x_control"], row["n_control"]) == counts
         assert (row["risk_difference"], row["ci_low"], row["ci_high"]) == (c.risk_difference, c.ci_low, c.ci_high)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from il2cyto.tl import (
     risk_difference_interval,
 )
 from il2cyto.tl._proportions import restricted_proportions
+
+if TYPE_CHECKING:
+    from il2cyto.tl._proportions import IntervalName
 
 # RD, Miettinen-Nurminen, Newcombe, OR (logit), RR (log)
 KNOWN = {
@@ -86,7 +90,7 @@ def test_the_restricted_estimates_maximise_the_likelihood_on_their_line(x1: int,
 
 @pytest.mark.parametrize("counts", [*KNOWN, *SAFETY, (0, 5, 0, 5), (5, 5, 0, 5), (0, 9, 0, 4)])
 @pytest.mark.parametrize("method", ["miettinen_nurminen", "mee", "newcombe"])
-def test_the_interval_turns_round_with_the_arms(counts: tuple[int, int, int, int], method: str) -> None:
+def test_the_interval_turns_round_with_the_arms(counts: tuple[int, int, int, int], method: IntervalName) -> None:
     x1, n1, x2, n2 = counts
     low, high = risk_difference_interval(*counts, method=method)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -16,7 +18,12 @@ CONTINUOUS = make_continuous(SETS)
 
 
 def associate(**changed):
-    arguments = {"frequencies": FREQUENCIES, "binary": BINARY, "outcome_visit": "W12", "baseline": "W0"} | changed
+    arguments: dict[str, Any] = {
+        "frequencies": FREQUENCIES,
+        "binary": BINARY,
+        "outcome_visit": "W12",
+        "baseline": "W0",
+    } | changed
     return response_association(arguments.pop("frequencies"), arguments.pop("binary"), **arguments)
 
 
