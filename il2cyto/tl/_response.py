@@ -95,8 +95,8 @@ def response_association(
     Raises
     ------
     StudyError
-        A column, visit or endpoint is missing, no subject has an arm (pooling without adjustment is not offered), or an
-        exposure does not come before the outcome.
+        A column, visit or endpoint is missing, no subject has an arm (pooling without adjustment is not offered), an
+        exposure does not come before the outcome, or a population stands there with two denominators.
     """
     caller = "response_association"
     week = visit_weeks(frequencies)
@@ -105,6 +105,7 @@ def response_association(
     if not values.height:
         msg = f"{caller}: no subject has an arm; subjects are not pooled without adjustment. Join the arms first."
         raise StudyError(msg)
+    require_unique(values, ["population", SUBJECT, VISIT], caller=caller)
     values = values.join(_status(binary, endpoint, outcome_visit, caller), on=SUBJECT, how="left")
     values = values.join(_activity(continuous, activity, baseline, outcome_visit, caller), on=SUBJECT, how="left")
     arms = sorted(values[ARM].unique())

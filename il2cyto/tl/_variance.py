@@ -47,7 +47,7 @@ def variance_components(frequencies: pl.DataFrame, *, samples: pl.DataFrame | No
     Raises
     ------
     StudyError
-        A column is missing, or a sample stands twice in `samples`.
+        A column is missing, or a sample stands twice, in `samples` or with two denominators of a population.
 
     Notes
     -----
@@ -56,6 +56,7 @@ def variance_components(frequencies: pl.DataFrame, *, samples: pl.DataFrame | No
     caller = "variance_components"
     columns = ["sample", "population", ARM, SUBJECT, VISIT, "count", "parent_count", "frequency"]
     require_columns(frequencies, columns, caller=caller)
+    require_unique(frequencies, ["sample", "population"], caller=caller)
     frame = frequencies.with_columns(pl.col("sample", "population", ARM, SUBJECT, VISIT).cast(pl.String))
     if samples is not None:
         require_columns(samples, ["sample"], caller=caller)

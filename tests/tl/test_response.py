@@ -139,3 +139,13 @@ def test_where_all_respond_nothing_is_estimable() -> None:
 
     assert table["estimate"].is_nan().all()
     assert table["p"].is_nan().all()
+
+
+def test_two_denominators_of_a_population_are_not_averaged() -> None:
+    both = pl.concat([FREQUENCIES, FREQUENCIES.filter(population="Treg").with_columns(parent=pl.lit("T"))])
+
+    with pytest.raises(StudyError) as e:
+        associate(frequencies=both)
+    assert str(e.value).startswith(
+        "response_association: 144 rows are not the only one of their population, subject, visit"
+    )
