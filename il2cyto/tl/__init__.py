@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         ancova as ancova,
         continuous_contrasts as continuous_contrasts,
         continuous_endpoints as continuous_endpoints,
-        population_within as population_within,
         shift_between as shift_between,
     )
     from il2cyto.tl._dynamics import (
@@ -62,6 +61,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.tl._stratified import cochran_mantel_haenszel as cochran_mantel_haenszel
     from il2cyto.tl._two_by_two import proportions_p as proportions_p
     from il2cyto.tl._variance import variance_components as variance_components
+    from il2cyto.tl._within import population_within as population_within
 
 
 __getattr__, __dir__, __all__ = attach(
@@ -84,7 +84,7 @@ __getattr__, __dir__, __all__ = attach(
         "holm": "_multiplicity",
         "mcnemar": "_paired",
         "missing_table": "_missing",
-        "population_within": "_continuous",
+        "population_within": "_within",
         "power_by_simulation": "_power",
         "power_of_proportions": "_power",
         "proportions_p": "_two_by_two",

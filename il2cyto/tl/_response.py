@@ -108,7 +108,8 @@ def response_association(
     require_unique(values, ["population", SUBJECT, VISIT], caller=caller)
     values = values.join(_status(binary, endpoint, outcome_visit, caller), on=SUBJECT, how="left")
     values = values.join(_activity(continuous, activity, baseline, outcome_visit, caller), on=SUBJECT, how="left")
-    arms = sorted(values[ARM].unique())
+    order = frequencies[ARM].drop_nulls().unique().sort().cast(pl.String)
+    arms = order.filter(order.is_in(values[ARM].unique().implode())).to_list()
     rows = []
     for population in values["population"].unique(maintain_order=True):
         for visit in week:

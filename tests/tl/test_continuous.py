@@ -7,8 +7,8 @@ import statsmodels.api as sm
 from scipy import stats
 
 from il2cyto.errors import StudyError
-from il2cyto.tl import ancova, continuous_contrasts, continuous_endpoints, population_within, shift_between, signed_rank
-from tests.tl._trial import make_continuous, make_frequencies, make_sets
+from il2cyto.tl import ancova, continuous_contrasts, continuous_endpoints, shift_between
+from tests.tl._trial import make_continuous, make_sets
 
 SETS = make_sets()
 VALUES = make_continuous(SETS)
@@ -96,33 +96,3 @@ def test_unknown_models_and_visits_are_named() -> None:
     with pytest.raises(StudyError) as e:
         continuous_contrasts(VALUES, SETS, control="placebo", baseline="W1")
     assert str(e.value) == "continuous_contrasts: no visit 'W1'; the table has W0, W6, W12."
-
-
-def test_change_within_an_arm_is_the_signed_rank_of_its_own_subjects() -> None:
-    frequencies = make_frequencies(SETS)
-    table = population_within(frequencies, baseline="W0")
-
-    assert table.height == 2 * 2 * 2
-    row = table.filter(population="NK", arm="IL-2", visit="W12").row(0, named=True)
-    wide = frequencies.filter(population="NK", arm="IL-2").pivot("visit", index="subject", values="frequency")
-    expected = signed_rank((wide["W12"] - wide["W0"]).to_numpy())
-    assert (row["denominator"], row["week"], row["n"]) == ("lymphocytes", 12.0, 12)
-    assert (row["change"], row["ci_low"], row["p"]) == (expected.shift, expected.ci_low, expected.p)
-    assert row["method"] == "signed rank, exact"
-
-
-def test_replicates_are_one_subject_and_samples_without_an_arm_none() -> None:
-    frequencies = make_frequencies(SETS, replicates=2)
-    control = frequencies.filter(subject="SIM-000").with_columns(subject=pl.lit("PBMC"), arm=pl.lit(None, pl.String))
-    control = control.with_columns(pl.col("arm").cast(frequencies.schema["arm"]))
-
-    table = population_within(pl.concat([frequencies, control]), baseline="W0")
-
-    assert table["n"].to_list() == [12] * 8
-    assert table.equals(population_within(frequencies, baseline="W0"))
-
-
-def test_a_hundred_times_as_many_cells_is_no_more_evidence() -> None:
-    few, many = (population_within(make_frequencies(SETS, cells=cells), baseline="W0") for cells in (1, 100))
-
-    assert few.equals(many)
