@@ -34,6 +34,9 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         summarise_dynamics as summarise_dynamics,
     )
     from il2cyto.tl._missing import missing_table as missing_table
+    from il2cyto.tl._mmrm._model import empirical_logit as empirical_logit, mmrm as mmrm
+    from il2cyto.tl._mmrm._populations import PopulationModels as PopulationModels, population_mmrm as population_mmrm
+    from il2cyto.tl._mmrm._result import MMRMResult as MMRMResult
     from il2cyto.tl._multiplicity import (
         adjust_contrasts as adjust_contrasts,
         benjamini_hochberg as benjamini_hochberg,
@@ -67,6 +70,8 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "MMRMResult": "_mmrm._result",
+        "PopulationModels": "_mmrm._populations",
         "adjust_contrasts": "_multiplicity",
         "ancova": "_continuous",
         "baseline_table": "_baseline",
@@ -79,11 +84,14 @@ __getattr__, __dir__, __all__ = attach(
         "conditional_odds_ratio": "_proportions",
         "continuous_contrasts": "_continuous",
         "continuous_endpoints": "_continuous",
+        "empirical_logit": "_mmrm._model",
         "hodges_lehmann": "_ranks",
         "hodges_lehmann_two": "_ranks",
         "holm": "_multiplicity",
         "mcnemar": "_paired",
         "missing_table": "_missing",
+        "mmrm": "_mmrm._model",
+        "population_mmrm": "_mmrm._populations",
         "population_within": "_within",
         "power_by_simulation": "_power",
         "power_of_proportions": "_power",

@@ -130,7 +130,8 @@ def continuous_endpoints(
     Parameters
     ----------
     continuous
-        One row per subject, visit and endpoint: `subject visit endpoint unit value`; null or NaN is missing.
+        One row per subject, visit and endpoint: `subject visit endpoint unit value`; null or NaN is missing. Rows whose
+        `evaluable`, where there is that column, is false are left out.
     sets
         One row per subject: `subject arm`. Choose the analysis set by filtering it.
     control
@@ -183,7 +184,8 @@ def continuous_contrasts(
         ``ancova_hc3``, ``ancova``: :func:`ancova` with either standard error. ``hodges_lehmann``: :func:`shift_between` on the
         changes from baseline.
     log
-        Endpoints that are analysed as natural logarithms, so that `estimate` is the log of a ratio.
+        Endpoints that are analysed as natural logarithms, so that `estimate` is the log of a ratio. The column `log_value`,
+        where it is there and filled, says what the logarithm is.
     level
         Coverage of the intervals, 0-1.
 
@@ -224,6 +226,8 @@ def _in_arms(continuous: pl.DataFrame, sets: pl.DataFrame, control: str, caller:
     require_columns(continuous, [SUBJECT, VISIT, "endpoint", "unit", "value"], caller=caller)
     require_unique(continuous, [SUBJECT, VISIT, "endpoint"], caller=caller)
     arms, treatments = subject_arms(sets, control=control, caller=caller)
+    if "evaluable" in continuous.columns:
+        continuous = continuous.filter("evaluable")
     values = (
         continuous.with_columns(pl.col(SUBJECT, VISIT, "endpoint", "unit").cast(pl.String))
         .with_columns(pl.col("value").cast(pl.Float64).fill_nan(None))
@@ -235,13 +239,14 @@ def _in_arms(continuous: pl.DataFrame, sets: pl.DataFrame, control: str, caller:
 
 def _logarithms(values: pl.DataFrame, log: Collection[str], caller: str) -> pl.DataFrame:
     logged = pl.col("endpoint").is_in(list(log))
-    wrong = values.filter(logged & (pl.col("value") <= 0))
+    given = pl.col("log_value") if "log_value" in values.columns else pl.lit(None, pl.Float64)
+    wrong = values.filter(logged & given.is_null() & (pl.col("value") <= 0))
     if wrong.height:
         names = ", ".join(wrong["endpoint"].unique().sort())
         msg = f"{caller}: {wrong.height} values of {names} are not positive and have no logarithm; raise them first."
         raise StudyError(msg)
     return values.with_columns(
-        value=pl.when(logged).then(pl.col("value").log()).otherwise("value"),
+        value=pl.when(logged).then(pl.coalesce(given, pl.col("value").log())).otherwise("value"),
         unit=pl.when(logged).then(pl.format("ln({})", "unit")).otherwise("unit"),
     )
 

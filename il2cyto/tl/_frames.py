@@ -8,27 +8,14 @@ import numpy as np
 import polars as pl
 
 from il2cyto.errors import StudyError
+from il2cyto.tl._mmrm._model import empirical_logit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy.typing as npt
 
 SUBJECT, VISIT, WEEK, ARM = "subject", "visit", "week", "arm"
 LOGIT = "logit"
-
-
-def empirical_logit(count: npt.ArrayLike, total: npt.ArrayLike) -> np.ndarray:
-    """Empirical logit ln((c + 1/2) / (n - c + 1/2)) of c of n events; NaN where n is 0 or either is NaN.
-
-    Examples
-    --------
-    >>> empirical_logit([5, 0, 0], [10, 10, 0]).round(3)
-    array([ 0.   , -3.045,    nan])
-    """
-    count, total = np.asarray(count, np.float64), np.asarray(total, np.float64)
-    total = np.where(total > 0, total, np.nan)
-    return np.asarray(np.log((count + 0.5) / (total - count + 0.5)))
 
 
 def require_columns(frame: pl.DataFrame, names: Iterable[str], *, caller: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from il2cyto.tl._frames import ARM, SUBJECT, VISIT, empirical_logit, require_columns, require_unique, table
+from il2cyto.tl._frames import ARM, SUBJECT, VISIT, require_columns, require_unique, table
+from il2cyto.tl._mmrm._model import empirical_logit
 from il2cyto.tl._reml import separable, variances
 
 if TYPE_CHECKING:

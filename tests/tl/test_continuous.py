@@ -6,8 +6,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from il2cyto import clinical, datasets, io
 from il2cyto.errors import StudyError
-from il2cyto.tl import ancova, continuous_contrasts, continuous_endpoints, shift_between
+from il2cyto.tl import ancova, binary_contrasts, continuous_contrasts, continuous_endpoints, shift_between
 from tests.tl._trial import make_continuous, make_sets
 
 SETS = make_sets()
@@ -96,3 +97,21 @@ def test_unknown_models_and_visits_are_named() -> None:
     with pytest.raises(StudyError) as e:
         continuous_contrasts(VALUES, SETS, control="placebo", baseline="W1")
     assert str(e.value) == "continuous_contrasts: no visit 'W1'; the table has W0, W6, W12."
+
+
+def test_endpoints_of_the_clinical_tables_are_taken_as_they_come() -> None:
+    """Simulated: the study of sample_data. Proteinuria is that of nephritis, its logarithm the one that stands there."""
+    study = io.read_study(datasets.sample_data_path())
+    data = io.read_clinical(study)
+    assert data.subjects is not None
+    found, sets = clinical.endpoints(data, study.clinical), clinical.analysis_sets(data.subjects, data.visits)
+
+    rates = binary_contrasts(found.binary, sets, control="placebo")
+    courses = continuous_contrasts(found.continuous, sets, control="placebo", baseline="W0", log=["upe_g_24h"])
+
+    itt = rates.filter(endpoint="sri4", set="itt", rule="nri", visit="W12").row(0, named=True)
+    assert (itt["n_treatment"] + itt["n_control"], itt["x_treatment"] + itt["x_control"]) == (sets["itt"].sum(), 3)
+    nephritis = data.subjects.join(sets.filter("itt"), on="subject")["lupus_nephritis"].sum()
+    proteinuria = courses.filter(endpoint="upe_g_24h", visit="W12", model="hodges_lehmann").row(0, named=True)
+    assert proteinuria["n_treatment"] + proteinuria["n_control"] <= nephritis
+    assert proteinuria["unit"] == "ln(g/24 h)"
