@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from il2cyto.gt import Events, apply, make_plan
-from il2cyto.gt._compile import EXACT, compile_plan
+from il2cyto.gt._compile import compile_plan
 from il2cyto.gt._engine import Engine
+from il2cyto.gt._program import EXACT
 from il2cyto.gt._reconcile import CUT_SCHEMA
 from il2cyto.io import Spillover, open_fcs, write_fcs
 from il2cyto.pp import transform

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, can_compile, compile_plan, markers_of
+from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._medians import medians
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._program import EXACT
+from il2cyto.gt._types import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from il2cyto.gt._compile import Program
     from il2cyto.gt._plan import Events
-    from il2cyto.gt._tree import BandNode
-    from il2cyto.gt._walk import Node
-    from il2cyto.template import Gate, GatingTemplate, Population
+    from il2cyto.gt._program import Program
+    from il2cyto.template import GatingTemplate, Population
 
 
 @dataclass(frozen=True)
@@ -83,84 +82,33 @@ def apply(
         Keep each reported population's membership, one boolean per event in file order.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
-    gated = _by_engine if can_compile(template) else _in_numpy
-    found = gated(events, source, polygons, keep_masks=keep_masks)
-    nodes, names = found.nodes, [p.name for p in template.populations]
-    return GateResult(
-        sample=sample,
-        counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
-        parent_counts={name: float(nodes[name].parent_count) for name in names},
-        low={name: band[0] for name, band in found.intervals.items()},
-        high={name: band[1] for name, band in found.intervals.items()},
-        flags={name: int(nodes[name].flags) for name in names},
-        medians=found.medians,
-        n_events=events.n,
-        n_usable=nodes[ROOT].count,
-        compensation=events.compensation,
-        masks=found.masks,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Gated:
-    nodes: Mapping[str, Node]
-    intervals: Mapping[str, tuple[float, float]]
-    medians: Mapping[tuple[str, str], float]
-    masks: Mapping[str, npt.NDArray[np.bool_]]
-
-
-def _by_engine(
-    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
-) -> _Gated:
-    """Gate block by block, in memory that does not grow with the file."""
     program = compile_plan(events, source.decide, polygons, medians=True)
-    engine, template = Engine(events, program), events.plan.template
-    members = Members(template, program, events.n if keep_masks else 0)
+    engine, members = Engine(events, program), Members(template, program, events.n if keep_masks else 0)
     for start, member in engine.run():
         if keep_masks:
             members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
-    nodes, reported = counted.nodes, [p.name for p in template.reported]
+    nodes, names, reported = counted.nodes, list(template.by_name), [p.name for p in template.reported]
+    bands = {name: counted.interval(name) for name in names}
     found = medians(events, program, engine.sink.histograms)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
-    return _Gated(
-        nodes,
-        {p.name: counted.interval(p.name) for p in template.populations},
-        {pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
-        {name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
+    return GateResult(
+        sample=sample,
+        counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
+        parent_counts={name: float(nodes[name].parent_count) for name in names},
+        low={name: low for name, (low, _) in bands.items()},
+        high={name: high for name, (_, high) in bands.items()},
+        flags={name: int(nodes[name].flags) for name in names},
+        medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
+        n_events=events.n,
+        n_usable=nodes[ROOT].count,
+        compensation=events.compensation,
+        masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
     )
-
-
-def _in_numpy(
-    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
-) -> _Gated:
-    """Gate whole columns: the reference, and the way of templates with dimensions or scales of other programs."""
-    tree = Tree(events, source, polygons=polygons)
-    nodes, template = tree.nodes, events.plan.template
-    nobody = np.zeros(events.n, dtype=np.bool_)
-    masks = {p.name: nodes[p.name].mask if nodes[p.name].evaluable else nobody for p in template.reported}
-    where = {name: np.flatnonzero(mask) for name, mask in masks.items()}
-    return _Gated(
-        nodes,
-        {p.name: _interval(nodes[p.name]) for p in template.populations},
-        {
-            (name, key): float(np.median(events.linear(key)[rows])) if rows.size else float("nan")
-            for name, rows in where.items()
-            for key in markers_of(events.plan)
-        },
-        masks if keep_masks else {},
-    )
-
-
-def _interval(node: BandNode) -> tuple[float, float]:
-    band, parent = node.band, node.parent_count
-    if band is None or not node.evaluable or not parent or band.strict is band.mask:
-        return float("nan"), float("nan")
-    return float(np.count_nonzero(band.strict)) / parent, float(np.count_nonzero(band.loose)) / parent
 
 
 class FinalCuts:
-    """A cut source that looks the sample's cuts up in the reconciled table."""
+    """The sample's cuts in the reconciled table."""
 
     def __init__(self, cuts: pl.DataFrame, sample: str) -> None:
         own = cuts.filter(cuts["sample"] == sample)
@@ -179,11 +127,6 @@ class FinalCuts:
         if not values or not all(np.isfinite(value) for value in values.values()):
             return Decision(None, flags=flags)
         return Decision(values, self._spreads[population.name], flags)
-
-    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision:
-        """Decide as a walk in numpy asks for it."""
-        del gate, tree
-        return self.decide(population)
 
 
 class Members:

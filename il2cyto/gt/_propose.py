@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._tree import Decision, Tree
-from il2cyto.gt._types import Cut, Proposal
+from il2cyto.gt._tree import Tree
+from il2cyto.gt._types import Cut, Decision, Proposal
 from il2cyto.gt.methods import find_method
 from il2cyto.template import FixedGate, ValleyGate
 

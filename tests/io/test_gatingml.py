@@ -11,7 +11,8 @@ import pytest
 
 from il2cyto.errors import TemplateError
 from il2cyto.gt import Events, make_plan
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._tree import Tree
+from il2cyto.gt._types import Decision
 from il2cyto.gt.methods._singlet import propose as fit_singlets
 from il2cyto.io import SampleChannel, Spillover, open_fcs, read_gatingml, write_fcs, write_gatingml
 from il2cyto.io._templates import parse_template
