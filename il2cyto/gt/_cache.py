@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-T = TypeVar("T")
+T = TypeVar("T", bound=object)
 
 
 class Recent(Generic[T]):
@@ -22,9 +22,10 @@ class Recent(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The result for a key, made if it is not known; what `make` raises is not kept."""
         with self._lock:
-            if key in self._known:
+            known = self._known.get(key)
+            if known is not None:
                 self._known.move_to_end(key)
-                return self._known[key]
+                return known
         made = make()
         with self._lock:
             kept = self._known.setdefault(key, made)

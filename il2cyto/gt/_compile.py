@@ -58,10 +58,10 @@ def _sharpness(decision: Decision) -> bool | None:
 
 
 def _kind_of(events: Events) -> Hashable:
-    """All that the compiler looks at but the cuts: template, channels with their labels and ranges, spillover."""
+    """All that the compiler looks at but the cuts: template and channels with their ranges (the plan), and spillover."""
     plan, spillover = events.plan, events.file.spillover() if events.plan.uses_acquisition else None
     own = None if spillover is None else (spillover.channels, spillover.matrix.tobytes())
-    return plan.template.digest, plan.panel, own
+    return plan, own
 
 
 class _Compiler:

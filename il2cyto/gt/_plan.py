@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     BoolArray = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Where a template's markers are in one panel.
+    """Where a template's markers are in one panel; files of one panel share the plan.
 
     Attributes
     ----------
