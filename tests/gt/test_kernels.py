@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,8 @@ def test_a_read_only_installation_keeps_compiled_code_in_the_users_folder_or_whe
 def test_compiled_code_does_not_outlive_a_change_in_another_kernels_file(tmp_path, monkeypatch):
     def compiled_anew(digest: str) -> bool:
         monkeypatch.setattr(_decorator, "_digest", lambda: digest)
-        namespace = {"__name__": "some_kernels"}
-        exec(compile(KERNELS, str(tmp_path / "some_kernels.py"), "exec"), namespace)  # noqa: S102
+        namespace: dict[str, Any] = {"__name__": "some_kernels"}
+        exec(compile(KERNELS, str(tmp_path / "some_kernels.py"), "exec"), namespace)
         assert namespace["twice"](2) == 4
         return bool(namespace["twice"].stats.cache_misses)
 

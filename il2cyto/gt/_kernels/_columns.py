@@ -49,7 +49,7 @@ def four_columns(
     """Four sums at once; a weight of 0 changes none, because all events are finite."""
     sums = np.empty(LANES)
     for i in events:
-        lane_sums(raw, i, positions, weights, sums)
+        lane_sums(raw, i, positions, weights, sums)  # type: ignore[call-arg]  # numba gives the first itself
         first[i], second[i], third[i], fourth[i] = sums[0], sums[1], sums[2], sums[3]
 
 

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from il2cyto.gt._kernels._ops import LANES
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lane_sums(_: Any, raw: Any, event: Any, positions: Any, weights: Any, sums: Any) -> Any:
     """Add weights[k] * raw[event, positions[k]] for each k in turn, in all lanes alike, and write the `LANES` sums.
 
@@ -28,7 +28,7 @@ def lane_sums(_: Any, raw: Any, event: Any, positions: Any, weights: Any, sums: 
         width = builder.extract_value(table.shape, 1)
         row = builder.gep(table.data, [builder.mul(builder.zext(arguments[1], size), width)])
         weight = builder.bitcast(factors.data, lanes.as_pointer())
-        total = cgutils.alloca_once_value(builder, ir.Constant(lanes, [0.0] * LANES))
+        total = cgutils.alloca_once_value(builder, ir.Constant(lanes, [0.0] * LANES))  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, builder.extract_value(places.shape, 0)) as loop:
             x = builder.load(builder.gep(row, [builder.load(builder.gep(places.data, [loop.index]))]))
             x = x if x.type == ir.DoubleType() else builder.fpext(x, ir.DoubleType())
