@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Vertices = Sequence[tuple[float, float]]
 
-#: A batch has a few kinds of files; a kind takes up to a megabyte.
-_PROGRAMS: Recent[Program] = Recent(32)
+#: A batch has a few kinds of files; the grids of a program take 0.1 MB for each polygon.
+_PROGRAMS: Recent[Program] = Recent(8)
 
 
 def compile_plan(

@@ -70,7 +70,7 @@ def band_curve(x: Scale, y: Scale, cuts: Mapping[str, float] | None = None, whic
     return Curve(kind, (x, y), shape, (*scales, *(cuts[name] for name in SINGLET_CUTS), float(which == "lower")))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def polygon(vertices: Points, x: Scale, y: Scale) -> Curve:
     """Describe a polygon; the lower end of an edge comes first, as in _shapes.polygon."""
     edges = []
@@ -85,7 +85,7 @@ def polygon(vertices: Points, x: Scale, y: Scale) -> Curve:
     return Curve(POLYGON, (x, y), shape, (*constants(x), *constants(y), *numbers), grid)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def ellipse(gate: EllipseGate, x: Scale, y: Scale) -> Curve:
     """Describe an ellipse; its outline, for the grid, is a polygon that it leaves by no more than a tolerance."""
     (a, b), (_, d) = gate.covariance
