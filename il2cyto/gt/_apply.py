@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +12,22 @@ from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._medians import medians
+from il2cyto.gt._plan import Events
 from il2cyto.gt._program import EXACT
 from il2cyto.gt._types import Decision
+from il2cyto.gt._views import bin_blocks, bin_columns, plan_views, with_scatter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy.typing as npt
     import polars as pl
 
-    from il2cyto.gt._plan import Events
     from il2cyto.gt._program import Program
-    from il2cyto.template import GatingTemplate, Population
+    from il2cyto.gt._views import View
+    from il2cyto.gt._walk import Node
+    from il2cyto.io import Density
+    from il2cyto.template import Population
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class GateResult:
         (population, marker) -> median on the compensated linear scale; NaN for an empty population.
     n_events, n_usable
         Events of the file, and those finite in every channel of the template.
+    masks
+        Reported population -> membership, one boolean per event in file order; empty if not asked for.
+    densities
+        Population -> what its gate looks at, binned for review; populations whose parent is not evaluable are absent. Empty
+        if not asked for.
     """
 
     sample: str
@@ -56,6 +65,7 @@ class GateResult:
     n_usable: int
     compensation: str
     masks: Mapping[str, npt.NDArray[np.bool_]]
+    densities: Mapping[str, Density] = field(default_factory=dict)
 
 
 def apply(
@@ -65,6 +75,7 @@ def apply(
     sample: str,
     polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     keep_masks: bool = False,
+    keep_densities: bool = False,
 ) -> GateResult:
     """Gate one file with the reconciled cuts.
 
@@ -80,15 +91,20 @@ def apply(
         Population -> vertices that a person drew in place of the template's gate.
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
+    keep_densities
+        Keep what each gate looks at, binned for review. Memory while the file is read: one bit per event and parent.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     program = compile_plan(events, source.decide, polygons, medians=True)
-    engine, members = Engine(events, program), Members(template, program, events.n if keep_masks else 0)
+    reported = [p.name for p in template.reported]
+    scattered = Events(events.file, with_scatter(events.plan))
+    views = plan_views(scattered.plan) if keep_densities else ()
+    engine = Engine(events, program)
+    members = Members({*(reported if keep_masks else ()), *(view.parent for view in views)}, program, events.n)
     for start, member in engine.run():
-        if keep_masks:
-            members.keep(start, member)
+        members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
-    nodes, names, reported = counted.nodes, list(template.by_name), [p.name for p in template.reported]
+    nodes, names = counted.nodes, list(template.by_name)
     bands = {name: counted.interval(name) for name in names}
     found = medians(events, program, engine.sink.histograms)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
@@ -104,7 +120,18 @@ def apply(
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
         masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
+        densities=_binned(scattered, views, members, nodes),
     )
+
+
+def _binned(
+    events: Events, views: Sequence[View], members: Members, nodes: Mapping[str, Node]
+) -> Mapping[str, Density]:
+    parents = {view.parent for view in views if view.parent != ROOT and nodes[view.parent].evaluable}
+    if not events.plan.template.dimensions:
+        return bin_blocks(events, views, {name: members.bits(name) for name in parents}) if views else {}
+    masks = {name: members.of(name, evaluable=True) for name in parents}
+    return bin_columns(events, views, {ROOT: events.usable, **masks}) if views else {}
 
 
 class FinalCuts:
@@ -130,22 +157,27 @@ class FinalCuts:
 
 
 class Members:
-    """Membership in the reported populations, one bit per event."""
+    """Membership in some populations, one bit per event."""
 
-    def __init__(self, template: GatingTemplate, program: Program, n: int) -> None:
+    def __init__(self, names: Collection[str], program: Program, n: int) -> None:
         self._n = n
-        names = [p.name for p in template.reported if p.name in program.rows]
-        self._place = {name: i for i, name in enumerate(names)}
-        self._rows = np.array([program.rows[name][EXACT] for name in names], dtype=np.int64)
-        self._bits = np.zeros((len(names), -(-n // 8)), dtype=np.uint8)
+        known = [name for name in names if name in program.rows]
+        self._place = {name: i for i, name in enumerate(known)}
+        self._rows = np.array([program.rows[name][EXACT] for name in known], dtype=np.int64)
+        self._bits = np.zeros((len(known), -(-n // 8)), dtype=np.uint8)
 
     def keep(self, start: int, member: npt.NDArray[np.uint8]) -> None:
         """Keep a block's membership; a block starts at a multiple of 8."""
         packed = np.packbits(member[self._rows], axis=1)
         self._bits[:, start // 8 : start // 8 + packed.shape[1]] = packed
 
+    def bits(self, name: str) -> npt.NDArray[np.uint8]:
+        """Membership of one population in file order, packed."""
+        bits: npt.NDArray[np.uint8] = self._bits[self._place[name]]
+        return bits
+
     def of(self, name: str, *, evaluable: bool) -> npt.NDArray[np.bool_]:
         """Membership of one population in file order."""
         if not evaluable:
             return np.zeros(self._n, dtype=np.bool_)
-        return np.unpackbits(self._bits[self._place[name]], count=self._n).view(np.bool_)
+        return np.unpackbits(self.bits(name), count=self._n).view(np.bool_)

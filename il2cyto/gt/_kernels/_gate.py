@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from il2cyto.gt._kernels._bins import gather, histogram
-from il2cyto.gt._kernels._columns import four_columns, one_column, ratio
 from il2cyto.gt._kernels._decorator import kernel
 from il2cyto.gt._kernels._lists import boolean, collect, count, count_within, cut, within
 from il2cyto.gt._kernels._ops import (
@@ -26,6 +25,7 @@ from il2cyto.gt._kernels._ops import (
     WITHIN,
 )
 from il2cyto.gt._kernels._shapes import gridded, singlet
+from il2cyto.gt._kernels._sums import four_columns, one_column, ratio
 
 if TYPE_CHECKING:
     import numpy as np
