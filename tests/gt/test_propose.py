@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 from il2cyto.gt import Events, make_plan, propose
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt._rows import RowTree
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._tree import Tree
+from il2cyto.gt._types import Decision
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
 
 PROJECT = Path(__file__).parents[2]
