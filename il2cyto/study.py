@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from il2cyto._analysis_settings import AnalysisSettings as AnalysisSettings
 from il2cyto._clinical_settings import (
     ClinicalSettings as ClinicalSettings,
     Limits as Limits,
@@ -48,8 +49,8 @@ class Primary(Strict):
     visit: Text
 
 
-class StudyFile(Strict):
-    """What ``study.yaml`` says, with its paths as written.
+class TrialFile(Strict):
+    """What a study file says of the trial: all but the files that are to be gated.
 
     Attributes
     ----------
@@ -57,51 +58,38 @@ class StudyFile(Strict):
         The study's name.
     simulated
         True for data that no patient gave; shown wherever results are shown.
-    samples
-        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
     subjects
         One row per subject: subject, arm, analysis sets.
     clinical
         Tables of visits and adverse events, and the settings of the endpoints.
+    analysis
+        Models, populations and methods.
     arms
         Treatment arms, control first.
     schedule
         Planned visits in order; exactly one of them is the baseline.
     treatment_weeks
         Periods on treatment, each a first and last week.
-    panels
-        Panel name, as in the sheet -> template.
     primary
         The visit of the primary endpoint.
-    aliases
-        Table of the lab's own labels: label, marker.
-    overrides
-        Gates that somebody moved by hand.
-
-    Notes
-    -----
-    Only `study`, `samples` and `panels` are required: a batch that is only to be gated has neither arms nor schedule.
     """
 
     study: Text
     simulated: bool = False
-    samples: StudyPath
     subjects: StudyPath | None = None
     clinical: ClinicalSettings | None = None
+    analysis: AnalysisSettings = AnalysisSettings()
     arms: tuple[Text, ...] = ()
     schedule: tuple[ScheduledVisit, ...] = ()
     treatment_weeks: tuple[tuple[Week, Week], ...] = ()
-    panels: Annotated[dict[PanelName, StudyPanel], Field(min_length=1)]
     primary: Primary | None = None
-    aliases: StudyPath | None = None
-    overrides: StudyPath | None = None
 
     # Each field is checked by itself, so that a fault in one hides none in another.
 
     @field_validator("arms")
     @classmethod
-    def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        _raise_problems(_arm_problems(arms, has_subjects=info.data.get("subjects", True) is not None))
+    def _arms_differ(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        _raise_problems(_arm_problems(arms))
         return arms
 
     @field_validator("schedule")
@@ -124,30 +112,89 @@ class StudyFile(Strict):
         return primary
 
 
-class Study(StudyFile):
-    """A study with its sheets, as :func:`il2cyto.io.read_study` gives it.
+class StudyFile(TrialFile):
+    """What ``study.yaml`` says, with its paths as written: the trial, and the files to gate.
+
+    Attributes
+    ----------
+    samples
+        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
+    panels
+        Panel name, as in the sheet -> template.
+    aliases
+        Table of the lab's own labels: label, marker.
+    overrides
+        Gates that somebody moved by hand.
+
+    Notes
+    -----
+    Only `study`, `samples` and `panels` are required: a batch that is only to be gated has neither arms nor schedule.
+    """
+
+    samples: StudyPath
+    panels: Annotated[dict[PanelName, StudyPanel], Field(min_length=1)]
+    aliases: StudyPath | None = None
+    overrides: StudyPath | None = None
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        _raise_problems(_arm_problems(arms, has_subjects=info.data.get("subjects", True) is not None))
+        return arms
+
+
+class Trial(TrialFile):
+    """A trial with its table of subjects, as :func:`il2cyto.io.read_trial` gives it.
 
     Attributes
     ----------
     folder
         The folder of the study file; its relative paths start here.
+    subject_sheet
+        One row per subject, or None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    folder: Path
+    subject_sheet: pl.DataFrame | None = Field(default=None, repr=False)
+
+    @property
+    def visits(self) -> tuple[str, ...]:
+        """Visits in the order of the schedule; none without a schedule."""
+        return tuple(planned.visit for planned in self.schedule)
+
+    @property
+    def weeks(self) -> dict[str, float]:
+        """Visit -> planned week; empty without a schedule."""
+        return {planned.visit: planned.week for planned in self.schedule}
+
+    @property
+    def baseline_visit(self) -> str | None:
+        """The visit that change is measured from; None without a schedule."""
+        return next((planned.visit for planned in self.schedule if planned.baseline), None)
+
+    def path(self, file: str | Path) -> Path:
+        """Locate a file that is named in the study file or the sheet."""
+        return self.folder / file
+
+
+class Study(StudyFile, Trial):
+    """A study with its sheets, as :func:`il2cyto.io.read_study` gives it.
+
+    Attributes
+    ----------
     sheet
         One row per file, in the order of the sample sheet. Text columns sample (unique, safe as a file name), file, subject, visit,
         panel, batch, role; Boolean control; line of the sheet; then site, cytometer, tube, replicate, study_day and any
         others that the sheet has. `subject` and `visit` are null only where `control` is true or `role` is not ``sample``.
-    subject_sheet
-        One row per subject, or None.
     marker_aliases
         The lab's label -> marker.
     aliases_used
         Column as il2cyto names it -> column as a sheet named it (``subject`` -> ``USUBJID``).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    folder: Path
     sheet: pl.DataFrame = Field(repr=False)
-    subject_sheet: pl.DataFrame | None = Field(default=None, repr=False)
     marker_aliases: dict[str, str] = Field(default_factory=dict)
     aliases_used: dict[str, str] = Field(default_factory=dict)
 
@@ -162,16 +209,6 @@ class Study(StudyFile):
         return tuple(seen["visit"].unique(maintain_order=True))
 
     @property
-    def weeks(self) -> dict[str, float]:
-        """Visit -> planned week; empty without a schedule."""
-        return {planned.visit: planned.week for planned in self.schedule}
-
-    @property
-    def baseline_visit(self) -> str | None:
-        """The visit that change is measured from; None without a schedule."""
-        return next((planned.visit for planned in self.schedule if planned.baseline), None)
-
-    @property
     def group_columns(self) -> tuple[str, ...]:
         """The columns of the sheet by which gating may group: of batch, subject, site and cytometer, those it has."""
         return tuple(column for column in GROUP_COLUMNS if column in self.sheet.columns)
@@ -179,10 +216,6 @@ class Study(StudyFile):
     def groups(self) -> pl.DataFrame:
         """Give the one table of the study that gating receives: sample and group columns, no visit, arm or response."""
         return self.sheet.select("sample", *self.group_columns)
-
-    def path(self, file: str | Path) -> Path:
-        """Locate a file named in the study file or the sheet lies."""
-        return self.folder / file
 
 
 _Problem = tuple[tuple[str | int, ...], str]
@@ -199,7 +232,7 @@ def _raise_problems(problems: Iterator[_Problem]) -> None:
         raise ValidationError.from_exception_data(title, details)
 
 
-def _arm_problems(arms: Sequence[str], *, has_subjects: bool) -> Iterator[_Problem]:
+def _arm_problems(arms: Sequence[str], *, has_subjects: bool = True) -> Iterator[_Problem]:
     for i, arm in enumerate(arms):
         if arm in arms[:i]:
             yield (i,), f"{arm!r} stands twice; keep one"

@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
     from il2cyto.io._prism import write_prism as write_prism
-    from il2cyto.io._study import read_study as read_study
+    from il2cyto.io._frequencies import read_frequencies as read_frequencies
+    from il2cyto.io._study import read_study as read_study, read_trial as read_trial
     from il2cyto.io._tables import write_csv as write_csv, write_parquet as write_parquet
     from il2cyto.io._templates import (
         find_template as find_template,
@@ -56,7 +57,9 @@ __getattr__, __dir__, __all__ = attach(
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
+        "read_frequencies": "_frequencies",
         "read_study": "_study",
+        "read_trial": "_study",
         "write_fcs": "_fcs",
         "find_template": "_templates",
         "read_overrides": "_overrides",

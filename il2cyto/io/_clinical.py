@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from il2cyto.io._sheets import Column
-    from il2cyto.study import Study
+    from il2cyto.study import Trial
 
 _QUERY_SCHEMA: Final = {
     **dict.fromkeys(("table", "subject", "visit", "column"), pl.String),
@@ -68,7 +68,7 @@ class ClinicalData:
     queries: pl.DataFrame
 
 
-def read_clinical(study: Study) -> ClinicalData:
+def read_clinical(study: Trial) -> ClinicalData:
     """Read the tables of visits and adverse events that a study names, beside its table of subjects.
 
     Parameters
@@ -113,7 +113,7 @@ def read_clinical(study: Study) -> ClinicalData:
     )
 
 
-def _read_visits(study: Study, settings: ClinicalSettings) -> Sheet | None:
+def _read_visits(study: Trial, settings: ClinicalSettings) -> Sheet | None:
     if settings.visits is None:
         return None
     columns = visit_columns(settings)
@@ -134,7 +134,7 @@ def _read_visits(study: Study, settings: ClinicalSettings) -> Sheet | None:
     return sheet
 
 
-def _read_adverse_events(study: Study, settings: ClinicalSettings) -> Sheet | None:
+def _read_adverse_events(study: Trial, settings: ClinicalSettings) -> Sheet | None:
     if settings.adverse_events is None:
         return None
     sheet = read_sheet(study.path(settings.adverse_events), ADVERSE_EVENT_COLUMNS)
@@ -150,7 +150,7 @@ def _read_adverse_events(study: Study, settings: ClinicalSettings) -> Sheet | No
     return sheet
 
 
-def _check_subjects(sheet: Sheet, study: Study) -> bool:
+def _check_subjects(sheet: Sheet, study: Trial) -> bool:
     """Note subjects that are blank or unknown; False where there is no such column."""
     if "subject" not in sheet.frame.columns:
         return False
@@ -168,14 +168,14 @@ def _check_subjects(sheet: Sheet, study: Study) -> bool:
     return True
 
 
-def _with_arms(study: Study) -> pl.DataFrame | None:
+def _with_arms(study: Trial) -> pl.DataFrame | None:
     if study.subject_sheet is None or not study.arms:
         return study.subject_sheet
     arms = pl.Enum(study.arms)
     return study.subject_sheet.with_columns(pl.col("^arm(_actual)?$").cast(arms))
 
 
-def _with_schedule(visits: pl.DataFrame, study: Study) -> pl.DataFrame:
+def _with_schedule(visits: pl.DataFrame, study: Trial) -> pl.DataFrame:
     planned = pl.col("visit").cast(pl.Enum(study.visits))
     week = pl.col("visit").replace_strict(study.weeks, return_dtype=pl.Float64)
     added = visits.with_columns(visit=planned, week=week, baseline=pl.col("visit") == study.baseline_visit)
@@ -199,7 +199,7 @@ def _queries(visits: Sheet | None) -> pl.DataFrame:
 
 
 def _notices(
-    study: Study, settings: ClinicalSettings, visits: Sheet | None, events: Sheet | None, queries: pl.DataFrame
+    study: Trial, settings: ClinicalSettings, visits: Sheet | None, events: Sheet | None, queries: pl.DataFrame
 ) -> Iterator[str]:
     tables: list[tuple[Sheet, tuple[Column, ...]]] = []
     if study.subject_sheet is not None and study.subjects is not None:

@@ -12,10 +12,10 @@ from il2cyto.io._sample_sheet import read_samples
 from il2cyto.io._sheets import Column, Sheet, blanks, not_in, read_sheet, repeats
 from il2cyto.io._validation import show
 from il2cyto.io._yaml import check_yaml, load_yaml
-from il2cyto.study import Study, StudyFile
+from il2cyto.study import Study, StudyFile, Trial, TrialFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from il2cyto.io._yaml import YamlDocument
 
@@ -89,6 +89,42 @@ def read_study(path: str | Path) -> Study:
     )
 
 
+def read_trial(path: str | Path) -> Trial:
+    """Read what a study file says of the trial, without its files: for frequencies that are there already.
+
+    Parameters
+    ----------
+    path
+        ``study.yaml``, or the folder that holds it. `samples` and `panels` may be left out, and are not looked at.
+
+    Returns
+    -------
+    The trial with its table of subjects.
+
+    Raises
+    ------
+    StudyError
+        With every problem of the study file and the subjects, a line each.
+    """
+    path = Path(path).absolute()
+    path = path / "study.yaml" if path.is_dir() else path
+    document = load_yaml(path, error_class=StudyError)
+    with_files = isinstance(document.data, dict) and {"samples", "panels"} & set(document.data)
+    settings, problems = check_yaml(document, StudyFile if with_files else TrialFile)
+    known = _Known.of(document.data)
+    of_files = {("samples",), ("aliases",), ("overrides",)}
+    problems += _absent_files(document, path.parent, known, leave=of_files)
+    subjects = _read_subjects(path.parent, known)
+    problems += subjects.messages() if subjects is not None else []
+    if problems or settings is None:
+        raise StudyError("\n".join(problems))
+    return Trial(
+        **{name: getattr(settings, name) for name in TrialFile.model_fields},
+        folder=path.parent,
+        subject_sheet=None if subjects is None else subjects.frame.drop("line"),
+    )
+
+
 @dataclass(frozen=True)
 class _Known:
     """What the sheets are held against. Taken from the raw study file, so that its faults do not hide theirs."""
@@ -124,9 +160,11 @@ class _Known:
         return path if path is not None and path.is_file() else None
 
 
-def _absent_files(document: YamlDocument, folder: Path, known: _Known) -> Iterator[str]:
+def _absent_files(
+    document: YamlDocument, folder: Path, known: _Known, *, leave: Set[tuple[str, ...]] = frozenset()
+) -> Iterator[str]:
     for key, value in known.files.items():
-        if known.path(folder, *key) is None:
+        if key not in leave and known.path(folder, *key) is None:
             text = f"no file {PurePath(value).name!r} there; paths are relative to {document.name}"
             yield document.problem(key, text)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         subject_dynamics as subject_dynamics,
         summarise_dynamics as summarise_dynamics,
     )
+    from il2cyto.tl._means import population_means as population_means
     from il2cyto.tl._missing import missing_table as missing_table
     from il2cyto.tl._mmrm._model import empirical_logit as empirical_logit, mmrm as mmrm
     from il2cyto.tl._mmrm._populations import PopulationModels as PopulationModels, population_mmrm as population_mmrm
@@ -91,6 +92,7 @@ __getattr__, __dir__, __all__ = attach(
         "mcnemar": "_paired",
         "missing_table": "_missing",
         "mmrm": "_mmrm._model",
+        "population_means": "_means",
         "population_mmrm": "_mmrm._populations",
         "population_within": "_within",
         "power_by_simulation": "_power",
