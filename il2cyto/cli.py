@@ -110,7 +110,7 @@ def run(
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
 ) -> None:
-    """Gate a study, summarise the populations by arm and visit, and draw them.
+    """Gate a study and analyse it: tables, figures, methods and report.html.
 
     Example: il2cyto run trial/study.yaml --out results
     """
@@ -119,6 +119,41 @@ def run(
     with _progress() as progress:
         output = pipeline.run(study, out, events=events, workers=workers, progress=progress)
     _close(output)
+
+
+@app.command()
+def analyse(
+    folder: Annotated[Path | None, typer.Argument(help="A folder that run or gate has written.", show_default=False)] = None,
+    frequencies: Annotated[
+        Path | None, typer.Option(help="Instead: a sheet with subject, visit, population, count, parent_count or frequency.")
+    ] = None,
+    study: Annotated[Path | None, typer.Option(help="The study file; default: what run has kept in the folder.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results of --frequencies.")] = None,
+    control: Annotated[str | None, typer.Option(help="The control arm, for --frequencies without --study.")] = None,
+    primary: Annotated[str | None, typer.Option(help="The primary visit, for --frequencies without --study.")] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Analyse a trial: models, endpoints, safety, as tables, figures and methods.
+
+    Examples: il2cyto analyse results; il2cyto analyse --frequencies trial.csv --study study.yaml --out results
+    """
+    from il2cyto.conclude import analyse_folder, analyse_frequencies
+
+    if (folder is None) == (frequencies is None):
+        msg = "give one of a folder of results, or --frequencies with --out"
+        raise typer.BadParameter(msg)
+    if frequencies is not None:
+        if out is None:
+            msg = "--frequencies needs --out, the folder for the results"
+            raise typer.BadParameter(msg)
+        files = analyse_frequencies(frequencies, out, study=study, control=control, primary=primary, workers=workers)
+    elif folder is not None:
+        if out is not None or control is not None or primary is not None:
+            msg = "--out, --control and --primary belong to --frequencies; a folder's results stay in it"
+            raise typer.BadParameter(msg)
+        files = analyse_folder(folder, study=study, workers=workers)
+    for path in files:
+        typer.echo(path)
 
 
 @app.command()
@@ -171,6 +206,7 @@ def demo(
     Example: il2cyto demo --out demo
     """
     from il2cyto import datasets, pipeline
+    from il2cyto.conclude import headlines
 
     with _progress() as progress:
         study = datasets.simulate_trial(
@@ -178,6 +214,8 @@ def demo(
         )
         output = pipeline.run(study, out, workers=workers, progress=progress)
     typer.echo(f"Simulated trial (no patient is in it): {study}", err=True)
+    for line in headlines(out):
+        typer.echo(f"simulated: {line}", err=True)
     _close(output)
 
 

@@ -11,8 +11,7 @@ import polars as pl
 from il2cyto import get
 from il2cyto.batch import failures_frame
 from il2cyto.cohort import gate_study
-from il2cyto.io import read_study, write_anndata, write_csv, write_densities
-from il2cyto.tl import summarise_dynamics
+from il2cyto.io import read_clinical, read_study, write_anndata, write_csv, write_densities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,23 +115,18 @@ def run(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Output:
-    """Gate a study and add the summary tables and pictures.
+    """Gate a study, analyse it, and write tables, figures and the report.
 
-    Parameters, result and errors are those of :func:`gate`. Beside its files there are ``tables/dynamics.csv`` and
-    ``figures/dynamics.{svg,pdf,png}``: the populations by arm over the visits, for each panel that has endpoints.
+    Parameters, result and errors are those of :func:`gate`. What is added is listed in :func:`il2cyto.conclude.conclude`. The clinical
+    tables are read first: a study with a fault in them is refused before any file is gated.
     """
-    from il2cyto.pl import dynamics, save_figure
+    from il2cyto.conclude import conclude
 
+    about = read_study(study)
+    data = None if about.subjects is None and about.clinical is None else read_clinical(about)
     output = gate(study, out, events=events, densities=densities, workers=workers, progress=progress)
-    files, figures = list(output.files), output.folder / "figures"
-    for panel, adata in output.cohorts.items():
-        if not adata.n_obs or not (adata.var["role"] == "endpoint").any():
-            continue
-        suffix = "" if len(output.cohorts) == 1 else f"-{panel}"
-        files.append(write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv"))
-        figure = dynamics(adata)
-        files += [save_figure(figure, figures / f"dynamics{suffix}.{kind}") for kind in ("svg", "pdf", "png")]
-    return Output(output.folder, output.cohorts, output.failures, tuple(files))
+    written = conclude(output.folder, output.cohorts, about, data, workers=workers)
+    return Output(output.folder, output.cohorts, output.failures, tuple(dict.fromkeys([*output.files, *written])))
 
 
 def summary(output: Output) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,12 @@ import polars as pl
 from il2cyto import tl
 from il2cyto.analysis import _populations as populations
 from il2cyto.analysis._clinical import Clinical, clinical_tables
-from il2cyto.analysis._inputs import Inputs, inputs_of_cohorts, inputs_of_frame, trial_of_cohort, trial_of_frequencies
+from il2cyto.analysis._inputs import Inputs, cohorts_of, inputs_of_cohorts, inputs_of_frame, trial_of_cohort, trial_of_frequencies
 from il2cyto.analysis._methods import methods_text
 from il2cyto.errors import Il2cytoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anndata import AnnData
 
@@ -134,18 +133,15 @@ def analyse(
 def _inputs(
     data: AnnData | Panels | Mapping[str, AnnData] | pl.DataFrame, trial: TrialFile | None, clinical: ClinicalData | None
 ) -> Inputs:
+    sheet = getattr(trial, "subject_sheet", None) if clinical is None else clinical.subjects
     if not isinstance(data, pl.DataFrame):
-        first = next(iter(data.values())) if isinstance(data, Mapping) else next(iter(getattr(data, "mod", {"": data}).values()))  # fmt: skip
-        return inputs_of_cohorts(data, trial or trial_of_cohort(first))
+        cohorts = cohorts_of(data)
+        return inputs_of_cohorts(cohorts, trial or trial_of_cohort(cohorts[0]), sheet)
     absent = {"week": pl.Float64, "arm": pl.String, "sample": pl.String}
     frame = data.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items() if name not in data.columns)
-    sheet = getattr(trial, "subject_sheet", None) if clinical is None else clinical.subjects
-    if frame["arm"].null_count() == frame.height and sheet is not None and "arm" in sheet.columns:
-        arms = sheet.select("subject", pl.col("arm").cast(pl.String))
-        frame = frame.drop("arm").join(arms, on="subject", how="left", maintain_order="left")
     if frame["sample"].null_count():
         frame = frame.with_columns(sample=pl.coalesce("sample", pl.concat_str(["subject", "visit"], separator="_")))
-    return inputs_of_frame(frame, trial or trial_of_frequencies(frame, name="frequencies"))
+    return inputs_of_frame(frame, trial or trial_of_frequencies(frame, name="frequencies"), sheet)
 
 
 def _ours(inputs: Inputs) -> pl.DataFrame:

@@ -130,7 +130,7 @@ class _Plan:
     ) -> None:
         """Binary and continuous endpoints, their contrasts and sensitivity analyses."""
         binary = found.binary
-        add("binary_endpoints", lambda: tl.binary_endpoints(binary, self.sets, control=self.control, analysis_sets=_SETS, level=self.level))  # fmt: skip
+        add("binary_endpoints", lambda: self.rates(binary))
         add("binary_contrasts", lambda: self.binary(binary))
         add("binary_sensitivities", lambda: self.binary_sensitivities(binary))
         add("binary_within", lambda: self.binary_within(binary))
@@ -143,12 +143,18 @@ class _Plan:
         add("continuous_contrasts", lambda: self.continuous(continuous, mitt, simple))
         add("continuous_sensitivities", lambda: simple)
 
+    def rates(self, binary: pl.DataFrame) -> pl.DataFrame:
+        """Share of responders; an endpoint that is not asked for at baseline has no row there."""
+        table = tl.binary_endpoints(binary, self.sets, control=self.control, analysis_sets=_SETS, level=self.level)
+        return table.filter((pl.col("visit") != (self.start or "")) | (pl.col("n") > 0))
+
     def binary(self, binary: pl.DataFrame) -> pl.DataFrame:
         """Differences between arms, by the interval and test of the plan."""
         s = self.inputs.settings
-        return tl.binary_contrasts(
+        table = tl.binary_contrasts(
             binary, self.sets, control=self.control, analysis_sets=_SETS, interval=s.interval, test=s.test, level=self.level
         )
+        return table.filter((pl.col("visit") != (self.start or "")) | (pl.col("n_treatment") + pl.col("n_control") > 0))
 
     def binary_sensitivities(self, binary: pl.DataFrame) -> pl.DataFrame:
         """Newcombe and Boschloo, strata, and other rules for missing statuses, at the primary visit."""
@@ -230,18 +236,16 @@ class _Plan:
     def _mixed(self, rows: pl.DataFrame, mitt: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         if "evaluable" in rows.columns:
             rows = rows.filter("evaluable")
-        value = pl.coalesce("log_value", "value") if rows["endpoint"][0] in LOGGED else pl.col("value")
-        rows = rows.with_columns(y=value).join(mitt.select("subject", "arm"), on="subject").with_columns(pl.col("arm"))
+        value = "log_value" if rows["endpoint"][0] in LOGGED else "value"
+        rows = rows.with_columns(y=pl.col(value)).join(mitt.select("subject", pl.col("arm").cast(pl.String)), on="subject")
         first = rows.filter(pl.col("visit").cast(pl.String) == self.start).select("subject", base="y")
         after = rows.filter(pl.col("visit").cast(pl.String) != self.start).join(first, on="subject")
         seen = after.filter(pl.col("y").is_not_null()).select("visit").unique()
         after = after.join(seen, on="visit", how="semi")
         s = self.inputs.settings
-        control = self.control
         result = tl.mmrm(
-            after.with_columns(pl.col("arm").cast(pl.String)), response="y", subject="subject", visit="visit", arm="arm",
-            covariates=["base"], covariance=s.covariance, ddf="satterthwaite" if s.covariance == "ar1" else s.ddf,
-            control=control, level=s.level,
+            after, response="y", subject="subject", visit="visit", arm="arm", covariates=["base"], control=self.control,
+            covariance=s.covariance, ddf="satterthwaite" if s.covariance == "ar1" else s.ddf, level=s.level,
         )  # fmt: skip
         d = result.diagnostics
         name = f"MMRM {d.covariance}, {d.ddf}" if d.converged else "ANCOVA"

@@ -12,7 +12,7 @@ from il2cyto import get
 from il2cyto._analysis_settings import AnalysisSettings
 from il2cyto._keys import ENDPOINT_POPULATIONS, Obs, Uns, Var
 from il2cyto._populations import ancestors, endpoint_populations
-from il2cyto._tidy import sample_columns
+from il2cyto._tidy import panels, sample_columns
 from il2cyto.errors import PopulationError, StudyError
 from il2cyto.study import ScheduledVisit, TrialFile
 
@@ -169,12 +169,16 @@ def trial_of_frequencies(
     )
 
 
-def inputs_of_cohorts(data: AnnData | Panels | Mapping[str, AnnData], trial: TrialFile) -> Inputs:
-    """Collect the frequencies of cohort objects, each population with all of its denominators."""
-    if isinstance(data, Mapping):
-        cohorts = list(data.values())
-    else:
-        cohorts = list(data.mod.values()) if hasattr(data, "mod") else [data]
+def cohorts_of(data: AnnData | Panels | Mapping[str, AnnData]) -> list[AnnData]:
+    """List the cohort objects, one a panel."""
+    return list(data.values()) if isinstance(data, Mapping) else panels(data)
+
+
+def inputs_of_cohorts(cohorts: Sequence[AnnData], trial: TrialFile, subjects: pl.DataFrame | None) -> Inputs:
+    """Collect the frequencies of cohort objects, each population with all of its denominators.
+
+    `subjects` says who is in which arm where the objects do not.
+    """
     frames = [frame for adata in cohorts for frame in _with_denominators(adata, trial.analysis)]
     if not frames:
         msg = f"analysis: no population to analyse; the objects have {', '.join(n for a in cohorts for n in a.var_names)}"
@@ -185,11 +189,15 @@ def inputs_of_cohorts(data: AnnData | Panels | Mapping[str, AnnData], trial: Tri
     in_two = pl.col("population").is_in(shared.to_list())
     named = pl.when(in_two).then(pl.format("{} ({})", "population", "panel")).otherwise("population")
     levels = [str(visit) for adata in cohorts for visit in adata.obs[Obs.VISIT].cat.categories]
-    return _inputs(frame.with_columns(population=named), trial, levels, tuple(_templates(cohorts)))
+    frame = _with_arms(frame.with_columns(population=named), subjects)
+    return _inputs(frame, trial, levels, tuple(_templates(cohorts)))
 
 
-def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile) -> Inputs:
-    """Take frequencies as a sheet has them; those without counts get counts of the same logit."""
+def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile, subjects: pl.DataFrame | None) -> Inputs:
+    """Take frequencies as a sheet has them; those without counts get counts of the same logit.
+
+    `subjects` says who is in which arm where the sheet does not.
+    """
     there = set(frequencies["population"])
     names = trial.analysis.populations or [n for n in ENDPOINT_POPULATIONS if n in there] or sorted(there)
     unknown = [name for name in names if name not in there]
@@ -210,7 +218,14 @@ def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile) -> Inputs:
         frame = _with_counts(frame, bare)
     levels = frame.schema["visit"].categories.to_list() if isinstance(frame.schema["visit"], pl.Enum) else []
     given = frame.with_columns(pl.col("visit", "arm").cast(pl.String)).select(_COLUMNS)
-    return _inputs(given, trial, levels, (), notices)
+    return _inputs(_with_arms(given, subjects), trial, levels, (), notices)
+
+
+def _with_arms(frame: pl.DataFrame, subjects: pl.DataFrame | None) -> pl.DataFrame:
+    if frame["arm"].count() or subjects is None or "arm" not in subjects.columns:
+        return frame
+    arms = subjects.select("subject", pl.col("arm").cast(pl.String))
+    return frame.drop("arm").join(arms, on="subject", how="left", maintain_order="left").select(frame.columns)
 
 
 def _with_counts(frame: pl.DataFrame, bare: pl.Expr) -> pl.DataFrame:

@@ -47,13 +47,12 @@ def methods_text(
         "Safety": _safety(inputs, tables),
         "Response": _response(inputs, tables),
         "Multiplicity": _multiplicity(inputs, tables),
-        "What was left out, replaced or has to be asked about": (f"- {_plain(notice)}" for notice in notices),
         "Software": _software(inputs),
     }
-    for title, lines in sections.items():
-        written = list(lines)
-        if written:
-            parts.append(f"## {title}\n\n" + "\n".join(written))
+    parts += [f"## {title}\n\n{text}" for title, lines in sections.items() if (text := " ".join(map(str.strip, lines)))]
+    if notices:
+        listed = "\n".join(f"- {_plain(notice)}" for notice in notices)
+        parts.append(f"## What was left out, replaced or has to be asked about\n\n{listed}")
     return "\n\n".join(parts) + "\n"
 
 

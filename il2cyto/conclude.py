@@ -1,0 +1,258 @@
+"""From frequencies to what people read: tables, workbook, figures, methods and report of a trial in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from il2cyto import analysis, clinical, tl
+from il2cyto._keys import Obs, Var
+from il2cyto.errors import StudyError
+from il2cyto.io import read_clinical, read_frequencies, read_trial, write_anndata, write_csv
+from il2cyto.report import write_report
+from il2cyto.report._results import read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from anndata import AnnData
+    from matplotlib.figure import Figure
+
+    from il2cyto.analysis import Analysis
+    from il2cyto.io import ClinicalData
+    from il2cyto.study import TrialFile
+
+KINDS: Final = ("svg", "pdf", "png")
+#: Rows of the table of adverse events that a reader looks for first.
+_SAFETY: Final = ("infection", "serious_infection", "injection_site", "fever", "flu_like")
+
+
+def conclude(
+    folder: Path,
+    cohorts: Mapping[str, AnnData],
+    trial: TrialFile,
+    data: ClinicalData | None,
+    *,
+    workers: int | None = None,
+) -> Iterator[Path]:
+    """Analyse a gated trial and write all that follows from it into its folder.
+
+    Parameters
+    ----------
+    folder
+        The folder of results.
+    cohorts
+        Cohort object by panel. Those of a trial with clinical tables are written again, with clinical columns in `obs`.
+    trial, data
+        The study and its clinical tables.
+    workers
+        Threads; as many as there are cores if None.
+
+    Yields
+    ------
+    The files, in the order of writing: ``results*.h5ad``, ``inputs/``, ``tables/``, ``results.xlsx``, ``prism/``, ``methods.md``,
+    ``figures/`` and ``report.html``. Without an endpoint population only the report.
+    """
+    suffix = {panel: "" if len(cohorts) == 1 else f"-{panel}" for panel in cohorts}
+    seen = {panel: a for panel, a in cohorts.items() if a.n_obs and (a.var[Var.ROLE].astype(str) == "endpoint").any()}
+    yield from analysis.keep_inputs(folder, trial, data)
+    if seen:
+        done = analysis.analyse(seen, trial=trial, clinical=data, workers=workers)
+        joined = {panel: _joined(adata, done, data) for panel, adata in seen.items()}
+        for panel, adata in joined.items():
+            if done.endpoints is not None:
+                yield write_anndata(adata, folder / f"results{suffix[panel]}.h5ad")
+            yield write_csv(tl.summarise_dynamics(adata), folder / "tables" / f"dynamics{suffix[panel]}.csv")
+        yield from analysis.write_tables(done, folder)
+        figures = [(f"{name}{suffix[panel]}", figure) for panel, adata in joined.items() for name, figure in _courses(adata, done)]
+        yield from _saved([*figures, *_figures(done)], folder)
+    if cohorts:
+        yield write_report(folder)
+
+
+def analyse_folder(folder: str | Path, *, study: str | Path | None = None, workers: int | None = None) -> list[Path]:
+    """Do the analysis of a folder of results again, or for the first time after `gate`.
+
+    Parameters
+    ----------
+    folder
+        What `il2cyto run` or `gate` has written. `run` keeps the clinical tables and the settings there.
+    study
+        The study file, if its settings or clinical tables are new, or the folder has none.
+    workers
+        Threads; as many as there are cores if None.
+
+    Returns
+    -------
+    The files that were written into the folder.
+
+    Raises
+    ------
+    SchemaError, StudyError
+        There is no cohort object in the folder; the study is not right.
+    """
+    folder = Path(folder)
+    cohorts = read_results(folder).cohorts
+    trial, data = _study(study) if study is not None else analysis.kept_inputs(folder)
+    known = trial or analysis.trial_of_cohort(next(iter(cohorts.values())))
+    return list(conclude(folder, cohorts, known, data, workers=workers))
+
+
+def analyse_frequencies(
+    file: str | Path,
+    out: str | Path,
+    *,
+    study: str | Path | None = None,
+    control: str | None = None,
+    primary: str | None = None,
+    workers: int | None = None,
+) -> list[Path]:
+    """Analyse frequencies that somebody else has measured.
+
+    Parameters
+    ----------
+    file
+        A tidy sheet, see :func:`il2cyto.io.read_frequencies`.
+    out
+        Folder for the results.
+    study
+        A study file with arms, schedule and clinical tables; it needs neither samples nor panels.
+    control, primary
+        Without a study file: the control arm and the visit of the primary analysis. The visit of week 0 is the baseline.
+    workers
+        Threads; as many as there are cores if None.
+
+    Returns
+    -------
+    The files: tables, workbook, Prism tables, methods and figures. The report and the course of single subjects need a cohort object.
+
+    Raises
+    ------
+    StudyError
+        With every problem of the sheet or of the study.
+    """
+    if study is not None and (control or primary):
+        msg = "analyse: --control and --primary are for a sheet without a study file; with one, its arms and primary count"
+        raise StudyError(msg)
+    trial, data = _study(study) if study is not None else (None, None)
+    frame = read_frequencies(file, trial=trial)
+    known = trial or analysis.trial_of_frequencies(frame, name=Path(file).stem, control=control, primary=primary)
+    done = analysis.analyse(frame, trial=known, clinical=data, workers=workers)
+    folder = Path(out)
+    return [*analysis.write_tables(done, folder), *_saved(_figures(done), folder)]
+
+
+def headlines(folder: str | Path) -> list[str]:
+    """Say in a few lines what a trial of lupus is asked first: response, remission of nephritis, adverse events.
+
+    Parameters
+    ----------
+    folder
+        A folder of results.
+
+    Returns
+    -------
+    Lines, treatment before control; none for tables that are not there.
+    """
+    tables = Path(folder) / "tables"
+    lines = []
+    for name in ("binary_contrasts", "safety"):
+        path = tables / f"{name}.parquet"
+        if path.is_file():
+            lines += list(_LINES[name](pl.read_parquet(path)))
+    return lines
+
+
+def _responses(contrasts: pl.DataFrame) -> Iterator[str]:
+    chosen = contrasts.filter(set="mitt", rule="nri").filter(pl.col("endpoint").is_in(["sri4", "nephritis_remission"]))
+    for row in chosen.filter(pl.col("n_treatment") + pl.col("n_control") > 0).iter_rows(named=True):
+        one, two = (f"{row[f'x_{arm}']}/{row[f'n_{arm}']}" for arm in ("treatment", "control"))
+        numbers = f"risk difference {_percent(row['risk_difference'])} ({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
+        p = "" if row["p"] is None else f", p = {row['p']:.3f} ({row['p_method']})"
+        yield f"{row['endpoint']} at {row['visit']}, {row['contrast'].replace(' - ', ' v ')}: {one} v {two}, {numbers}{p}"
+
+
+def _events(safety: pl.DataFrame) -> Iterator[str]:
+    for name in _SAFETY:
+        rows = safety.filter(row=name).reverse()
+        if rows.height:
+            yield f"{name}: " + " v ".join(f"{arm} {x}/{n}" for arm, x, n in rows.select("arm", "subjects", "n").iter_rows())
+
+
+_LINES: Final = {"binary_contrasts": _responses, "safety": _events}
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _study(study: str | Path) -> tuple[Any, ClinicalData | None]:
+    trial = read_trial(study)
+    return trial, read_clinical(trial)
+
+
+def _joined(adata: AnnData, done: Analysis, data: ClinicalData | None) -> AnnData:
+    if done.endpoints is None or data is None:
+        return adata
+    binary, response = done.endpoints.binary, done.inputs.settings.response
+    at = done.inputs.trial.primary.visit if done.inputs.trial.primary else None
+    there = binary.filter(pl.col("visit").cast(pl.String) == at, pl.col("endpoint") == response).height
+    sets = done.sets if done.sets is not None and done.sets["mitt"].null_count() < done.sets.height else None
+    primary = at if there else None
+    return clinical.join(adata, done.endpoints, sets=sets, visits=data.visits, primary_visit=primary, endpoint=response)
+
+
+def _courses(adata: AnnData, done: Analysis) -> Iterator[tuple[str, Figure]]:
+    """Courses of the populations by arm, and their twin by response."""
+    from il2cyto.pl import dynamics
+
+    contrasts = _of_parent(done)
+    mine = None if contrasts is None else contrasts.filter(pl.col("population").is_in(list(adata.var_names)))
+    yield "dynamics", dynamics(adata, contrasts=mine)
+    if Obs.RESPONSE in adata.obs and adata.obs[Obs.RESPONSE].nunique() > 1:
+        yield "dynamics-response", dynamics(adata, group=Obs.RESPONSE)
+
+
+def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
+    """Pictures that the tables alone give."""
+    from il2cyto import pl as pictures
+    from il2cyto.pl._trial import PANELS
+
+    trial, tables = done.inputs.trial, done.tables
+    arms = done.inputs.arms or None
+    drawn = [t for n in ("binary_endpoints", "continuous_endpoints") if (t := tables.get(n)) is not None]
+    if any(table["endpoint"].is_in(list(PANELS)).any() for table in drawn):
+        yield "endpoints", pictures.trial_endpoints(tables, treatment_weeks=trial.treatment_weeks, arms=arms, simulated=trial.simulated)
+    if (flow := tables.get("consort")) is not None:
+        yield "consort", pictures.consort(flow, arms=arms, simulated=trial.simulated)
+    contrasts = _of_parent(done)
+    if contrasts is None or not contrasts.height:
+        return
+    for name, own in contrasts.group_by("contrast", maintain_order=True):
+        suffix = "" if contrasts["contrast"].n_unique() == 1 else f"-{_plain_name(str(name[0]))}"
+        at = done.inputs.primary or done.inputs.after[-1]
+        yield f"forest{suffix}", pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
+        yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)
+
+
+def _of_parent(done: Analysis) -> pl.DataFrame | None:
+    """Contrasts of the mixed model with each population's own denominator."""
+    table = done.tables.get("population_contrasts")
+    if table is None:
+        return None
+    parent = pl.col("population").replace_strict(dict(done.inputs.parents), return_dtype=pl.String)
+    return table.filter(pl.col("denominator") == parent, pl.col("role") != "sensitivity")
+
+
+def _saved(figures: list[tuple[str, Figure]] | Iterator[tuple[str, Figure]], folder: Path) -> Iterator[Path]:
+    from il2cyto.pl import save_figure
+
+    for name, figure in figures:
+        for kind in KINDS:
+            yield save_figure(figure, folder / "figures" / f"{name}.{kind}")
+
+
+def _plain_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-+." else "_" for letter in text)
