@@ -123,11 +123,16 @@ def run(
 
 @app.command()
 def analyse(
-    folder: Annotated[Path | None, typer.Argument(help="A folder that run or gate has written.", show_default=False)] = None,
-    frequencies: Annotated[
-        Path | None, typer.Option(help="Instead: a sheet with subject, visit, population, count, parent_count or frequency.")
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder that run or gate has written.", show_default=False)
     ] = None,
-    study: Annotated[Path | None, typer.Option(help="The study file; default: what run has kept in the folder.")] = None,
+    frequencies: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a sheet with subject, visit, population, count, parent_count or frequency."),
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="The study file; default: what run has kept in the folder.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results of --frequencies.")] = None,
     control: Annotated[str | None, typer.Option(help="The control arm, for --frequencies without --study.")] = None,
     primary: Annotated[str | None, typer.Option(help="The primary visit, for --frequencies without --study.")] = None,
@@ -167,6 +172,17 @@ def report(
     from il2cyto.report import write_report
 
     typer.echo(write_report(folder))
+
+
+@app.command()
+def published() -> None:
+    """Recompute what He et al. 2020 print, by every method, as CSV: statement, printed value, method, computed value, match.
+
+    Example: il2cyto published > published.csv
+    """
+    from il2cyto.tl import published
+
+    typer.echo(published().write_csv(), nl=False)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from il2cyto import analysis, clinical, tl
-from il2cyto._keys import Obs, Var
+from il2cyto._keys import Var
 from il2cyto.errors import StudyError
 from il2cyto.io import read_clinical, read_frequencies, read_trial, write_anndata, write_csv
 from il2cyto.report import write_report
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from anndata import AnnData
-    from matplotlib.figure import Figure
 
     from il2cyto.analysis import Analysis
     from il2cyto.io import ClinicalData
     from il2cyto.study import TrialFile
 
 KINDS: Final = ("svg", "pdf", "png")
+_RESPONSES: Final = ("sri4", "nephritis_remission")
 #: Rows of the table of adverse events that a reader looks for first.
 _SAFETY: Final = ("infection", "serious_infection", "injection_site", "fever", "flu_like")
 
@@ -66,7 +66,11 @@ def conclude(
                 yield write_anndata(adata, folder / f"results{suffix[panel]}.h5ad")
             yield write_csv(tl.summarise_dynamics(adata), folder / "tables" / f"dynamics{suffix[panel]}.csv")
         yield from analysis.write_tables(done, folder)
-        figures = [(f"{name}{suffix[panel]}", figure) for panel, adata in joined.items() for name, figure in _courses(adata, done)]
+        figures = [
+            (f"{name}{suffix[panel]}", figure)
+            for panel, adata in joined.items()
+            for name, figure in _courses(adata, done)
+        ]
         yield from _saved([*figures, *_figures(done)], folder)
     if cohorts:
         yield write_report(folder)
@@ -157,16 +161,21 @@ def headlines(folder: str | Path) -> list[str]:
     Lines, treatment before control; none for tables that are not there.
     """
     tables = Path(folder) / "tables"
-    lines = []
-    for name in ("binary_contrasts", "safety"):
-        path = tables / f"{name}.parquet"
-        if path.is_file():
-            lines += list(_LINES[name](pl.read_parquet(path)))
+    trial, _ = analysis.kept_inputs(Path(folder))
+    visits = [] if trial is None or trial.primary is None else [trial.primary.visit, trial.visits[-1]]
+    lines: list[str] = []
+    if (tables / "binary_contrasts.parquet").is_file():
+        lines += _responses(pl.read_parquet(tables / "binary_contrasts.parquet"), visits)
+    if (tables / "safety.parquet").is_file():
+        lines += _events(pl.read_parquet(tables / "safety.parquet"))
     return lines
 
 
-def _responses(contrasts: pl.DataFrame) -> Iterator[str]:
-    chosen = contrasts.filter(set="mitt", rule="nri").filter(pl.col("endpoint").is_in(["sri4", "nephritis_remission"]))
+def _responses(contrasts: pl.DataFrame, visits: list[str]) -> Iterator[str]:
+    """Responses at the primary and the last visit."""
+    chosen = contrasts.filter(
+        pl.col("endpoint").is_in(_RESPONSES), pl.col("visit").is_in(visits), set="mitt", rule="nri"
+    )
     for row in chosen.filter(pl.col("n_treatment") + pl.col("n_control") > 0).iter_rows(named=True):
         one, two = (f"{row[f'x_{arm}']}/{row[f'n_{arm}']}" for arm in ("treatment", "control"))
         numbers = f"risk difference {_percent(row['risk_difference'])} ({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
@@ -178,10 +187,9 @@ def _events(safety: pl.DataFrame) -> Iterator[str]:
     for name in _SAFETY:
         rows = safety.filter(row=name).reverse()
         if rows.height:
-            yield f"{name}: " + " v ".join(f"{arm} {x}/{n}" for arm, x, n in rows.select("arm", "subjects", "n").iter_rows())
-
-
-_LINES: Final = {"binary_contrasts": _responses, "safety": _events}
+            yield f"{name}: " + " v ".join(
+                f"{arm} {x}/{n}" for arm, x, n in rows.select("arm", "subjects", "n").iter_rows()
+            )
 
 
 def _percent(value: float | None) -> str:
@@ -202,57 +210,3 @@ def _joined(adata: AnnData, done: Analysis, data: ClinicalData | None) -> AnnDat
     sets = done.sets if done.sets is not None and done.sets["mitt"].null_count() < done.sets.height else None
     primary = at if there else None
     return clinical.join(adata, done.endpoints, sets=sets, visits=data.visits, primary_visit=primary, endpoint=response)
-
-
-def _courses(adata: AnnData, done: Analysis) -> Iterator[tuple[str, Figure]]:
-    """Courses of the populations by arm, and their twin by response."""
-    from il2cyto.pl import dynamics
-
-    contrasts = _of_parent(done)
-    mine = None if contrasts is None else contrasts.filter(pl.col("population").is_in(list(adata.var_names)))
-    yield "dynamics", dynamics(adata, contrasts=mine)
-    if Obs.RESPONSE in adata.obs and adata.obs[Obs.RESPONSE].nunique() > 1:
-        yield "dynamics-response", dynamics(adata, group=Obs.RESPONSE)
-
-
-def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
-    """Pictures that the tables alone give."""
-    from il2cyto import pl as pictures
-    from il2cyto.pl._trial import PANELS
-
-    trial, tables = done.inputs.trial, done.tables
-    arms = done.inputs.arms or None
-    drawn = [t for n in ("binary_endpoints", "continuous_endpoints") if (t := tables.get(n)) is not None]
-    if any(table["endpoint"].is_in(list(PANELS)).any() for table in drawn):
-        yield "endpoints", pictures.trial_endpoints(tables, treatment_weeks=trial.treatment_weeks, arms=arms, simulated=trial.simulated)
-    if (flow := tables.get("consort")) is not None:
-        yield "consort", pictures.consort(flow, arms=arms, simulated=trial.simulated)
-    contrasts = _of_parent(done)
-    if contrasts is None or not contrasts.height:
-        return
-    for name, own in contrasts.group_by("contrast", maintain_order=True):
-        suffix = "" if contrasts["contrast"].n_unique() == 1 else f"-{_plain_name(str(name[0]))}"
-        at = done.inputs.primary or done.inputs.after[-1]
-        yield f"forest{suffix}", pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
-        yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)
-
-
-def _of_parent(done: Analysis) -> pl.DataFrame | None:
-    """Contrasts of the mixed model with each population's own denominator."""
-    table = done.tables.get("population_contrasts")
-    if table is None:
-        return None
-    parent = pl.col("population").replace_strict(dict(done.inputs.parents), return_dtype=pl.String)
-    return table.filter(pl.col("denominator") == parent, pl.col("role") != "sensitivity")
-
-
-def _saved(figures: list[tuple[str, Figure]] | Iterator[tuple[str, Figure]], folder: Path) -> Iterator[Path]:
-    from il2cyto.pl import save_figure
-
-    for name, figure in figures:
-        for kind in KINDS:
-            yield save_figure(figure, folder / "figures" / f"{name}.{kind}")
-
-
-def _plain_name(text: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-+." else "_" for letter in text)

@@ -62,8 +62,6 @@ class TrialFile(Strict):
         One row per subject: subject, arm, analysis sets.
     clinical
         Tables of visits and adverse events, and the settings of the endpoints.
-    analysis
-        Models, populations and methods.
     arms
         Treatment arms, control first.
     schedule
@@ -72,23 +70,26 @@ class TrialFile(Strict):
         Periods on treatment, each a first and last week.
     primary
         The visit of the primary endpoint.
+    analysis
+        Models, populations and methods.
     """
 
     study: Text
     simulated: bool = False
     subjects: StudyPath | None = None
     clinical: ClinicalSettings | None = None
-    analysis: AnalysisSettings = AnalysisSettings()
     arms: tuple[Text, ...] = ()
     schedule: tuple[ScheduledVisit, ...] = ()
     treatment_weeks: tuple[tuple[Week, Week], ...] = ()
     primary: Primary | None = None
+    analysis: AnalysisSettings = AnalysisSettings()
 
     # Each field is checked by itself, so that a fault in one hides none in another.
 
     @field_validator("arms")
     @classmethod
-    def _arms_differ(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+    def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        del info
         _raise_problems(_arm_problems(arms))
         return arms
 
@@ -110,6 +111,13 @@ class TrialFile(Strict):
         if primary is not None and "schedule" in info.data:
             _raise_problems(_primary_problems(primary, info.data["schedule"]))
         return primary
+
+    @field_validator("analysis")
+    @classmethod
+    def _on_drug_is_scheduled(cls, analysis: AnalysisSettings, info: ValidationInfo) -> AnalysisSettings:
+        if "schedule" in info.data:
+            _raise_problems(_on_drug_problems(analysis, info.data["schedule"]))
+        return analysis
 
 
 class StudyFile(TrialFile):
@@ -270,3 +278,11 @@ def _primary_problems(primary: Primary, schedule: Sequence[ScheduledVisit]) -> I
     if primary.visit not in visits:
         allowed = ", ".join(visits) or "none, as there is no schedule"
         yield ("visit",), f"{primary.visit!r} is not in the schedule; allowed {allowed}"
+
+
+def _on_drug_problems(analysis: AnalysisSettings, schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
+    visits = [planned.visit for planned in schedule]
+    for i, visit in enumerate(analysis.on_drug or ()):
+        if visit not in visits:
+            allowed = ", ".join(visits) or "none, as there is no schedule"
+            yield ("on_drug", i), f"{visit!r} is not in the schedule; allowed {allowed}"

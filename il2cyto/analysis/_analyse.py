@@ -6,12 +6,20 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from il2cyto import tl
 from il2cyto.analysis import _populations as populations
 from il2cyto.analysis._clinical import Clinical, clinical_tables
-from il2cyto.analysis._inputs import Inputs, cohorts_of, inputs_of_cohorts, inputs_of_frame, trial_of_cohort, trial_of_frequencies
+from il2cyto.analysis._inputs import (
+    Inputs,
+    cohorts_of,
+    inputs_of_cohorts,
+    inputs_of_frame,
+    trial_of_cohort,
+    trial_of_frequencies,
+)
 from il2cyto.analysis._methods import methods_text
 from il2cyto.errors import Il2cytoError
 
@@ -92,12 +100,21 @@ def analyse(
     >>> from il2cyto import analysis, datasets, io
     >>> study = io.read_study(datasets.sample_data_path())
     >>> rows = [
-    ...     {"subject": s, "visit": v, "population": "NK", "parent": "lymphocytes", "count": 200 + 9 * i, "parent_count": 4000}
+    ...     {
+    ...         "subject": s,
+    ...         "visit": v,
+    ...         "population": "NK",
+    ...         "parent": "lymphocytes",
+    ...         "count": 200 + 9 * i,
+    ...         "parent_count": 4000,
+    ...     }
     ...     for i, (s, v) in enumerate((s, v) for s in study.subject_sheet["subject"][:8] for v in study.visits)
     ... ]
     >>> frame = pl.DataFrame(rows).with_columns(frequency=pl.col("count") / 4000, flags=pl.lit(""))
     >>> done = analysis.analyse(frame, trial=study, clinical=io.read_clinical(study))
-    >>> done.tables["binary_endpoints"].filter(endpoint="sri4", set="mitt", rule="nri", visit="W12").select("arm", "x", "n").rows()
+    >>> done.tables["binary_endpoints"].filter(endpoint="sri4", set="mitt", rule="nri", visit="W12").select(
+    ...     "arm", "x", "n"
+    ... ).rows()
     [('placebo', 1, 4), ('IL-2', 2, 4)]
     """
     inputs = _inputs(data, trial, clinical)
@@ -118,9 +135,11 @@ def analyse(
         if inputs.contrasts:
             add("population_contrasts", lambda: populations.contrasts(inputs, fits))
             add("population_omnibus", lambda: populations.omnibus(fits))
-        add("population_within", lambda: tl.population_within(_ours(inputs), baseline=str(inputs.baseline), level=level))
+        add(
+            "population_within", lambda: tl.population_within(_ours(inputs), baseline=str(inputs.baseline), level=level)
+        )
         add("population_change", lambda: populations.model_changes(inputs, fits))
-    add("variance", lambda: tl.variance_components(inputs.of_parent, samples=_samples(inputs)))
+    add("variance", lambda: _variance(inputs))
     add("flags", lambda: populations.flagged(inputs))
     add("response", lambda: _response(inputs, found))
     add("missing", lambda: _missing(inputs, found))
@@ -131,14 +150,18 @@ def analyse(
 
 
 def _inputs(
-    data: AnnData | Panels | Mapping[str, AnnData] | pl.DataFrame, trial: TrialFile | None, clinical: ClinicalData | None
+    data: AnnData | Panels | Mapping[str, AnnData] | pl.DataFrame,
+    trial: TrialFile | None,
+    clinical: ClinicalData | None,
 ) -> Inputs:
     sheet = getattr(trial, "subject_sheet", None) if clinical is None else clinical.subjects
     if not isinstance(data, pl.DataFrame):
         cohorts = cohorts_of(data)
         return inputs_of_cohorts(cohorts, trial or trial_of_cohort(cohorts[0]), sheet)
     absent = {"week": pl.Float64, "arm": pl.String, "sample": pl.String}
-    frame = data.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items() if name not in data.columns)
+    frame = data.with_columns(
+        pl.lit(None, kind).alias(name) for name, kind in absent.items() if name not in data.columns
+    )
     if frame["sample"].null_count():
         frame = frame.with_columns(sample=pl.coalesce("sample", pl.concat_str(["subject", "visit"], separator="_")))
     return inputs_of_frame(frame, trial or trial_of_frequencies(frame, name="frequencies"), sheet)
@@ -149,8 +172,17 @@ def _ours(inputs: Inputs) -> pl.DataFrame:
     return inputs.frequencies.filter(~pl.col("control"))
 
 
-def _samples(inputs: Inputs) -> pl.DataFrame:
-    return inputs.frequencies.select("sample", "batch", "control").unique(maintain_order=True)
+def _variance(inputs: Inputs) -> pl.DataFrame:
+    samples = inputs.frequencies.select("sample", "batch", "control").unique(maintain_order=True)
+    table = tl.variance_components(inputs.of_parent, samples=samples)
+    if inputs.counted:
+        return table
+    unknown = pl.col("component") == "counting"
+    numbers = [pl.when(~unknown).then(name).otherwise(np.nan).alias(name) for name in ("sd", "share", "icc", "cv")]
+    note = (
+        pl.when(unknown).then(pl.lit("not known: there are frequencies without counts")).otherwise("note").alias("note")
+    )
+    return table.with_columns(*numbers, note)
 
 
 def _means(inputs: Inputs, fits: populations.Fits) -> pl.DataFrame:
@@ -188,7 +220,9 @@ def _missing(inputs: Inputs, found: Clinical) -> pl.DataFrame:
     for (name,), own in expected.group_by("endpoint", maintain_order=True):
         people = sets.filter(pl.col("subject").is_in(own["subject"].unique().to_list()))
         if name and set(people["arm"].cast(pl.String)) >= {control}:
-            parts.append(tl.missing_table(own, people, control=control, item="endpoint", value="observed", reason="reason"))
+            parts.append(
+                tl.missing_table(own, people, control=control, item="endpoint", value="observed", reason="reason")
+            )
     return pl.concat(parts, how="diagonal_relaxed").select("population", pl.exclude("population"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 #: Endpoints that are analysed as logarithms.
 LOGGED: Final = ("upe_g_24h",)
 _SETS: Final = ("mitt", "itt")
-_CHARACTERISTICS: Final = ("sex", "age", "weight_kg", "height_cm", "disease_months", "lupus_nephritis", "stratum", "site")
+_CHARACTERISTICS: Final = (
+    "sex",
+    "age",
+    "weight_kg",
+    "height_cm",
+    "disease_months",
+    "lupus_nephritis",
+    "stratum",
+    "site",
+)
 _CONTRASTS: Final = ("endpoint", "unit", "visit", "week", "contrast", "model", "n_treatment", "n_control")
 _NUMBERS: Final = ("estimate", "se", "df", "ci_low", "ci_high", "p")
 #: Rates of adverse events are per so many years of patients.
@@ -94,7 +104,7 @@ def _subjects(data: ClinicalData) -> pl.DataFrame:
     if data.subjects is not None:
         subjects = data.subjects
     else:
-        assert data.visits is not None  # noqa: S101  (the caller has looked)
+        assert data.visits is not None
         subjects = data.visits.select("subject").unique(maintain_order=True)
     if "arm" in subjects.columns and subjects["arm"].count():
         return subjects
@@ -103,7 +113,9 @@ def _subjects(data: ClinicalData) -> pl.DataFrame:
 
 def _control(inputs: Inputs, subjects: pl.DataFrame) -> str:
     present = set(subjects["arm"].drop_nulls().cast(pl.String))
-    return next((arm for arm in inputs.trial.arms if arm in present), str(subjects["arm"].drop_nulls().cast(pl.String)[0]))
+    return next(
+        (arm for arm in inputs.trial.arms if arm in present), str(subjects["arm"].drop_nulls().cast(pl.String)[0])
+    )
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,10 @@ class _Plan:
         add("binary_within", lambda: self.binary_within(binary))
         add("sri_components", lambda: self.sri_components(visits))
         continuous, mitt = found.continuous, self.sets.filter("mitt")
-        add("continuous_endpoints", lambda: tl.continuous_endpoints(continuous, mitt, control=self.control, level=self.level))
+        add(
+            "continuous_endpoints",
+            lambda: tl.continuous_endpoints(continuous, mitt, control=self.control, level=self.level),
+        )
         if self.start is None:
             return
         simple = tl.continuous_contrasts(continuous, mitt, control=self.control, baseline=self.start, log=LOGGED, level=self.level)  # fmt: skip
@@ -152,7 +167,13 @@ class _Plan:
         """Differences between arms, by the interval and test of the plan."""
         s = self.inputs.settings
         table = tl.binary_contrasts(
-            binary, self.sets, control=self.control, analysis_sets=_SETS, interval=s.interval, test=s.test, level=self.level
+            binary,
+            self.sets,
+            control=self.control,
+            analysis_sets=_SETS,
+            interval=s.interval,
+            test=s.test,
+            level=self.level,
         )
         return table.filter((pl.col("visit") != (self.start or "")) | (pl.col("n_treatment") + pl.col("n_control") > 0))
 
@@ -162,15 +183,15 @@ class _Plan:
         at = binary.filter(pl.col("visit").cast(pl.String) == visit)
         if not at.height:
             return pl.DataFrame()
-        common = {"control": self.control, "analysis_sets": _SETS, "level": self.level}
-        parts = [tl.binary_contrasts(at, self.sets, interval="newcombe", test="boschloo", **common)]
+        compare = partial(tl.binary_contrasts, control=self.control, analysis_sets=_SETS, level=self.level)
+        parts = [compare(at, self.sets, interval="newcombe", test="boschloo")]
         if "stratum" in self.subjects.columns and self.subjects["stratum"].n_unique() > 1:
             strata = self.sets.join(self.subjects.select("subject", "stratum"), on="subject", how="left")
-            parts.append(tl.binary_contrasts(at, strata, stratum="stratum", **common))
-        for rule in ("locf", "best", "worst"):
+            parts.append(compare(at, strata, stratum="stratum"))
+        rules: tuple[clinical.MissingRule, ...] = ("locf", "best", "worst")
+        for rule in rules:
             imputed = clinical.impute(binary, self.subjects, rule=rule).filter(pl.col("visit").cast(pl.String) == visit)
-            table = tl.binary_contrasts(imputed, self.sets, **common).filter(rule="nri")
-            parts.append(table.with_columns(rule=pl.lit(rule)))
+            parts.append(compare(imputed, self.sets).filter(rule="nri").with_columns(rule=pl.lit(rule)))
         return pl.concat(parts).with_columns(role=pl.lit("sensitivity"))
 
     def binary_within(self, binary: pl.DataFrame) -> pl.DataFrame:
@@ -179,7 +200,9 @@ class _Plan:
         rows = binary.filter("evaluable").with_columns(pl.col("visit").cast(pl.String)).join(mitt, on="subject")
         first = rows.filter(visit=self.start).select("subject", "endpoint", before="observed")
         pairs = rows.filter(pl.col("visit") != self.start).join(first, on=["subject", "endpoint"])
-        schema = dict.fromkeys(("endpoint", "visit", "arm"), pl.String) | dict.fromkeys(("n", "gained", "lost"), pl.Int64)
+        schema = dict.fromkeys(("endpoint", "visit", "arm"), pl.String) | dict.fromkeys(
+            ("n", "gained", "lost"), pl.Int64
+        )
         made = []
         for keys, own in pairs.group_by("endpoint", "visit", "arm", maintain_order=True):
             test = tl.mcnemar(own["before"].to_list(), own["observed"].to_list())
@@ -202,7 +225,7 @@ class _Plan:
         base = counts.with_columns(pl.col("arm").cast(pl.String))
         reference = base.filter(arm=self.control).select(*keys, _x=names[0], _n=names[1])
         joined = base.join(reference, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
-        rows = []
+        rows: list[tuple[float | None, ...]] = []
         for arm, x1, n1, x2, n2 in joined.select("arm", *names, "_x", "_n").iter_rows():
             if arm == self.control or x2 is None:
                 rows.append((None, None, None))
@@ -237,7 +260,9 @@ class _Plan:
         if "evaluable" in rows.columns:
             rows = rows.filter("evaluable")
         value = "log_value" if rows["endpoint"][0] in LOGGED else "value"
-        rows = rows.with_columns(y=pl.col(value)).join(mitt.select("subject", pl.col("arm").cast(pl.String)), on="subject")
+        rows = rows.with_columns(y=pl.col(value)).join(
+            mitt.select("subject", pl.col("arm").cast(pl.String)), on="subject"
+        )
         first = rows.filter(pl.col("visit").cast(pl.String) == self.start).select("subject", base="y")
         after = rows.filter(pl.col("visit").cast(pl.String) != self.start).join(first, on="subject")
         seen = after.filter(pl.col("y").is_not_null()).select("visit").unique()
@@ -269,4 +294,6 @@ class _Plan:
 
 def _exposure_summary(exposure: pl.DataFrame, control: str) -> pl.DataFrame:
     numbers = [name for name, kind in exposure.schema.items() if kind.is_numeric() and exposure[name].count()]
-    return tl.baseline_table(exposure.select("subject", "arm", *numbers), control=control).drop("standardised_difference")
+    return tl.baseline_table(exposure.select("subject", "arm", *numbers), control=control).drop(
+        "standardised_difference"
+    )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from il2cyto import get
-from il2cyto._analysis_settings import AnalysisSettings
 from il2cyto._keys import ENDPOINT_POPULATIONS, Obs, Uns, Var
 from il2cyto._populations import ancestors, endpoint_populations
 from il2cyto._tidy import panels, sample_columns
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from il2cyto._analysis_settings import AnalysisSettings
     from il2cyto._tidy import Panels
 
 #: The one group of a study without arms.
@@ -30,7 +30,19 @@ LOW_COUNTS: Final = ("LOW_PARENT", "DETECTABLE", "BELOW_DETECTION")
 #: A frequency without counts stands as that of this many events, less one: its empirical logit is then its logit, exactly.
 _WHOLE: Final = 1e9
 _COLUMNS: Final = (
-    *("sample", "subject", "visit", "week", "arm", "panel", "population", "parent", "count", "parent_count", "frequency"),
+    *(
+        "sample",
+        "subject",
+        "visit",
+        "week",
+        "arm",
+        "panel",
+        "population",
+        "parent",
+        "count",
+        "parent_count",
+        "frequency",
+    ),
     *("flags", "batch", "control"),
 )
 
@@ -54,6 +66,8 @@ class Inputs:
         Visit -> planned week, in order.
     templates
         What the populations were gated by, in words.
+    counted
+        Whether every frequency has its counts.
     notices
         What a reader has to know.
     """
@@ -65,6 +79,7 @@ class Inputs:
     control: str | None
     visits: Mapping[str, float | None]
     templates: tuple[str, ...]
+    counted: bool
     notices: tuple[str, ...]
 
     @property
@@ -181,7 +196,9 @@ def inputs_of_cohorts(cohorts: Sequence[AnnData], trial: TrialFile, subjects: pl
     """
     frames = [frame for adata in cohorts for frame in _with_denominators(adata, trial.analysis)]
     if not frames:
-        msg = f"analysis: no population to analyse; the objects have {', '.join(n for a in cohorts for n in a.var_names)}"
+        msg = (
+            f"analysis: no population to analyse; the objects have {', '.join(n for a in cohorts for n in a.var_names)}"
+        )
         raise PopulationError(msg)
     text = [frame.with_columns(pl.col("visit", "arm").cast(pl.String)) for frame in frames]
     frame = pl.concat(text, how="vertical_relaxed")
@@ -209,7 +226,7 @@ def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile, subjects: pl.Da
     absent = {name: pl.lit(None, pl.String) for name in ("panel", "batch") if name not in frame.columns}
     frame = frame.with_columns(control=pl.lit(value=False), **absent)
     bare = pl.any_horizontal(pl.col("count", "parent_count").is_null()) & pl.col("frequency").is_not_null()
-    notices = []
+    notices: list[str] = []
     if n_bare := frame.filter(bare).height:
         notices.append(
             f"{n_bare} of {frame.height} frequencies have no counts: their logit is taken as it is, with 0 replaced by half the "
@@ -260,14 +277,20 @@ def _with_denominators(adata: AnnData, settings: AnalysisSettings) -> Iterable[p
 
 
 def _inputs(
-    frame: pl.DataFrame, trial: TrialFile, levels: Sequence[str], templates: tuple[str, ...], notices: Sequence[str] = ()
+    frame: pl.DataFrame,
+    trial: TrialFile,
+    levels: Sequence[str],
+    templates: tuple[str, ...],
+    notices: Sequence[str] = (),
 ) -> Inputs:
     planned = {visit.visit: visit.week for visit in trial.schedule}
     there = set(frame.filter(~pl.col("control"))["visit"].drop_nulls())
     order = [visit for visit in dict.fromkeys([*planned, *levels, *frame["visit"].drop_nulls()]) if visit in there]
     weeks = dict(frame.drop_nulls("week").group_by("visit").agg(pl.col("week").min()).iter_rows()) | planned
     found = set(frame["arm"].drop_nulls())
-    arms = [arm for arm in trial.arms if arm in found] or frame["arm"].drop_nulls().unique(maintain_order=True).to_list()
+    arms = [arm for arm in trial.arms if arm in found] or frame["arm"].drop_nulls().unique(
+        maintain_order=True
+    ).to_list()
     if not arms:
         frame = frame.with_columns(arm=pl.when(~pl.col("control")).then(pl.lit(ALL)))
     week = pl.col("visit").replace_strict(weeks, default=None, return_dtype=pl.Float64)
@@ -280,8 +303,10 @@ def _inputs(
     parents = dict(reversed(frame.select("population", "parent").unique(maintain_order=True).rows()))
     ordered = {name: parents[name] for name in frame["population"].unique(maintain_order=True)}
     control = trial.arms[0] if trial.arms and trial.arms[0] in arms else None
-    made = Inputs(trial, frame, ordered, tuple(arms), control, {v: weeks.get(v) for v in order}, templates, ())
-    return Inputs(**{**made.__dict__, "notices": (*notices, *_gaps(made))})
+    made = Inputs(
+        trial, frame, ordered, tuple(arms), control, {v: weeks.get(v) for v in order}, templates, not notices, ()
+    )
+    return replace(made, notices=(*notices, *_gaps(made)))
 
 
 def _gaps(inputs: Inputs) -> Iterable[str]:

@@ -85,7 +85,9 @@ def _nameless(trial: TrialFile) -> TrialFile:
     """Keep names of files, not their folders: results are passed on."""
     clinical = trial.clinical
     if clinical is not None:
-        names = {key: Path(path.name) for key in ("visits", "adverse_events") if (path := getattr(clinical, key)) is not None}
+        names = {
+            key: Path(path.name) for key in ("visits", "adverse_events") if (path := getattr(clinical, key)) is not None
+        }
         clinical = clinical.model_copy(update=names)
     subjects = Path(trial.subjects.name) if trial.subjects is not None else None
     return trial.model_copy(update={"clinical": clinical, "subjects": subjects})

@@ -127,7 +127,12 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
         yield f"Analysis sets: {counts['itt']} randomised (ITT), {counts['mitt']} with a dose and an assessment after baseline (mITT), "
         yield f"{counts['safety']} with a dose (safety)."
     if (contrasts := tables.get("continuous_contrasts")) is not None:
-        models = contrasts.select("endpoint", "model").unique(maintain_order=True).group_by("model", maintain_order=True).agg("endpoint")
+        models = (
+            contrasts.select("endpoint", "model")
+            .unique(maintain_order=True)
+            .group_by("model", maintain_order=True)
+            .agg("endpoint")
+        )
         said = "; ".join(f"{model}: {', '.join(names)}" for model, names in models.iter_rows())
         yield f"Continuous endpoints, adjusted for baseline, in mITT ({said}); proteinuria as its logarithm, 0 as half the smallest positive "
         yield "value. Sensitivity: analysis of covariance at each visit (HC3), Hodges-Lehmann difference of changes."

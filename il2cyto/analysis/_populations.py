@@ -14,7 +14,7 @@ from il2cyto.analysis._inputs import LOW_COUNTS
 from il2cyto.errors import ModelError, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from il2cyto.analysis._inputs import Inputs
     from il2cyto.tl import PopulationModels
@@ -41,7 +41,7 @@ class Fits:
 
 def fit_models(inputs: Inputs, *, workers: int) -> Fits:
     """Fit the mixed model of every population and denominator."""
-    keys: list[Key] = [(str(p), str(d)) for p, d in _denominators(inputs)] if inputs.after else []
+    keys = _denominators(inputs) if inputs.after else []
     rows = _with_covariates(inputs)
     low = pl.col("flags").str.split(";").list.set_intersection(list(LOW_COUNTS)).list.len() > 0
     jobs: list[tuple[str, Key, pl.DataFrame]] = []
@@ -53,7 +53,7 @@ def fit_models(inputs: Inputs, *, workers: int) -> Fits:
     with ThreadPoolExecutor(workers) as pool:
         fitted = list(pool.map(lambda job: _fit(job[2], inputs), jobs))
     done: dict[str, dict[Key, PopulationModels]] = {"full": {}, "without_low": {}}
-    problems = {}
+    problems: dict[Key, str] = {}
     for (kind, key, _), found in zip(jobs, fitted, strict=True):
         if isinstance(found, str):
             problems |= {key: found} if kind == "full" else {}
@@ -71,7 +71,9 @@ def contrasts(inputs: Inputs, fits: Fits) -> pl.DataFrame:
         parts.append(_not_fitted(inputs, key) if found is None else found.contrasts)
         parts[-1] = parts[-1].with_columns(role=_role(inputs, primary=primary))
         if found is not None and inputs.on_drug:
-            parts.append(_on_drug(inputs, found, key).with_columns(role=pl.lit("secondary" if primary else "exploratory")))
+            parts.append(
+                _on_drug(inputs, found, key).with_columns(role=pl.lit("secondary" if primary else "exploratory"))
+            )
         if (dropped := fits.without_low.get(key)) is not None:
             parts.append(dropped.contrasts.with_columns(role=pl.lit("sensitivity"), model=pl.lit(WITHOUT_LOW)))
         parts.append(_simple_models(inputs, key))
@@ -88,9 +90,15 @@ def model_means(fits: Fits) -> list[pl.DataFrame]:
 
 def model_changes(inputs: Inputs, fits: Fits) -> pl.DataFrame:
     """Change of each arm from baseline by the mixed model, on the logit scale."""
-    schema = {"population": pl.String, "denominator": pl.String, "arm": pl.String, "visit": pl.String, "week": pl.Float64}
-    numbers = dict.fromkeys(_NUMBERS, pl.Float64)
-    parts = [pl.DataFrame(schema=schema | {"n": pl.Int64} | numbers | {"odds_ratio": pl.Float64, "model": pl.String})]
+    schema = {
+        "population": pl.String,
+        "denominator": pl.String,
+        "arm": pl.String,
+        "visit": pl.String,
+        "week": pl.Float64,
+    }
+    numbers = dict.fromkeys((*_NUMBERS, "odds_ratio"), pl.Float64)
+    parts = [pl.DataFrame(schema={**schema, "n": pl.Int64, **numbers, "model": pl.String})]
     for key, result in _results(fits):
         change = result.change_from_baseline("baseline").with_columns(pl.col("arm", "visit").cast(pl.String))
         weeks = pl.col("visit").replace_strict(dict(inputs.visits), default=None, return_dtype=pl.Float64)
@@ -110,9 +118,13 @@ def omnibus(fits: Fits) -> pl.DataFrame:
 
 def flagged(inputs: Inputs) -> pl.DataFrame:
     """How many samples of each population carry which flag, by arm and visit."""
-    split = inputs.of_parent.filter(~pl.col("control")).with_columns(flag=pl.col("flags").str.split(";")).explode("flag")
+    split = (
+        inputs.of_parent.filter(~pl.col("control")).with_columns(flag=pl.col("flags").str.split(";")).explode("flag")
+    )
     keys = ["population", "arm", "visit", "flag"]
-    counted = split.filter(pl.col("flag") != "").group_by(keys, maintain_order=True).agg(samples=pl.len().cast(pl.Int64))
+    counted = (
+        split.filter(pl.col("flag") != "").group_by(keys, maintain_order=True).agg(samples=pl.len().cast(pl.Int64))
+    )
     return counted.with_columns(pl.col("arm", "visit").cast(pl.String))
 
 
@@ -132,9 +144,9 @@ def _results(fits: Fits) -> Iterator[tuple[Key, tl.MMRMResult]]:
         yield from ((key, result) for result in found.models.values())
 
 
-def _denominators(inputs: Inputs) -> Sequence[Key]:
-    rows: list[Key] = inputs.frequencies.select("population", "parent").unique(maintain_order=True).rows()  # type: ignore[assignment]
-    return rows
+def _denominators(inputs: Inputs) -> list[Key]:
+    rows = inputs.frequencies.select("population", "parent").unique(maintain_order=True).iter_rows()
+    return [(str(population), str(denominator)) for population, denominator in rows]
 
 
 def _with_covariates(inputs: Inputs) -> pl.DataFrame:
@@ -146,7 +158,9 @@ def _with_covariates(inputs: Inputs) -> pl.DataFrame:
     there = [] if sheet is None else sheet.columns
     missing = [name for name in wanted if name not in there]
     if sheet is None or missing:
-        msg = f"analysis: covariates: no column {', '.join(missing)} in the table of subjects; it has {', '.join(there)}"
+        msg = (
+            f"analysis: covariates: no column {', '.join(missing)} in the table of subjects; it has {', '.join(there)}"
+        )
         raise StudyError(msg)
     return rows.join(sheet.select("subject", *wanted), on="subject", how="left", maintain_order="left")
 
@@ -157,7 +171,6 @@ def _fit(rows: pl.DataFrame, inputs: Inputs) -> PopulationModels | str:
         return tl.population_mmrm(
             rows,
             baseline=inputs.baseline,
-            primary_visit=inputs.primary if (rows["visit"] == inputs.primary).any() else None,
             covariates=s.covariates,
             by_visit=("baseline",) if s.baseline_by_visit else (),
             covariance=s.covariance,
@@ -173,7 +186,7 @@ def _fit(rows: pl.DataFrame, inputs: Inputs) -> PopulationModels | str:
 def _empty() -> pl.DataFrame:
     numbers = dict.fromkeys((*_NUMBERS, "week", "odds_ratio", "or_low", "or_high"), pl.Float64)
     counts = dict.fromkeys(("n_treatment", "n_control"), pl.Int64)
-    return pl.DataFrame(schema=dict.fromkeys(_TEXT, pl.String) | numbers | counts)
+    return pl.DataFrame(schema={**dict.fromkeys(_TEXT, pl.String), **numbers, **counts})
 
 
 def _role(inputs: Inputs, *, primary: bool) -> pl.Expr:
@@ -216,7 +229,11 @@ def _simple_models(inputs: Inputs, key: Key) -> pl.DataFrame:
         pl.col("population") == key[0], pl.col("parent") == key[1], pl.col("arm").is_not_null(), ~pl.col("control")
     ).filter(pl.col("frequency").is_finite())
     logit = pl.Series("value", tl.empirical_logit(rows["count"].to_numpy(), rows["parent_count"].to_numpy()))
-    values = rows.with_columns(logit).group_by("subject", "visit", "arm", "week", maintain_order=True).agg(pl.col("value").mean())
+    values = (
+        rows.with_columns(logit)
+        .group_by("subject", "visit", "arm", "week", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
     if not (values["visit"] == inputs.baseline).any():
         return _empty()
     long = values.with_columns(endpoint=pl.lit(key[0]), unit=pl.lit(key[1]))
@@ -239,7 +256,9 @@ def _with_low_counts(inputs: Inputs, table: pl.DataFrame) -> pl.DataFrame:
     """Flag contrasts in which a sample of low count takes part, at the visit or at baseline."""
     low = pl.col("flags").str.split(";").list.set_intersection(list(LOW_COUNTS)).list.len() > 0
     rows = inputs.frequencies.filter(~pl.col("control"), low).select("population", denominator="parent", visit=pl.col("visit").cast(pl.String)).unique()  # fmt: skip
-    at_baseline = rows.filter(pl.col("visit") == inputs.baseline).select("population", "denominator", base=pl.lit(value=True))
+    at_baseline = rows.filter(pl.col("visit") == inputs.baseline).select(
+        "population", "denominator", base=pl.lit(value=True)
+    )
     text = table.with_columns(pl.col("visit").cast(pl.String))
     joined = text.join(rows.with_columns(here=pl.lit(value=True)), on=["population", "denominator", "visit"], how="left", maintain_order="left")  # fmt: skip
     joined = joined.join(at_baseline, on=["population", "denominator"], how="left", maintain_order="left")

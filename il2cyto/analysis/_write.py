@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from il2cyto.analysis._analyse import Analysis
 from il2cyto.io import write_csv, write_parquet, write_prism, write_workbook
 from il2cyto.io._atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from il2cyto.analysis._analyse import Analysis
 
 #: Columns that count, and are written without decimals.
 _WHOLE: Final = ("n", "x", "n_treatment", "n_control", "x_treatment", "x_control", "subjects", "events", "expected", "observed", "missing", "samples")  # fmt: skip

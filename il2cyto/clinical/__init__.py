@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.clinical._consort import consort as consort
     from il2cyto.clinical._endpoints import Endpoints as Endpoints, endpoints as endpoints
     from il2cyto.clinical._exposure import exposure as exposure
-    from il2cyto.clinical._impute import impute as impute, tipping_point as tipping_point
+    from il2cyto.clinical._impute import MissingRule as MissingRule, impute as impute, tipping_point as tipping_point
     from il2cyto.clinical._join import join as join
     from il2cyto.clinical._lldas_doris import doris as doris, lldas as lldas
     from il2cyto.clinical._renal import renal_response as renal_response
@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "BILAG_DOMAINS": "_sri",
         "Endpoints": "_endpoints",
+        "MissingRule": "_impute",
         "SLEDAI_WEIGHTS": "_sledai",
         "adverse_events": "_safety",
         "adverse_events_by_term": "_safety",

@@ -26,11 +26,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_fcs as write_fcs,
     )
     from il2cyto.io._flowjo import FlowJoSample as FlowJoSample, read_flowjo as read_flowjo
+    from il2cyto.io._frequencies import read_frequencies as read_frequencies
     from il2cyto.io._gatingml import read_gatingml as read_gatingml
     from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
     from il2cyto.io._prism import write_prism as write_prism
-    from il2cyto.io._frequencies import read_frequencies as read_frequencies
     from il2cyto.io._study import read_study as read_study, read_trial as read_trial
     from il2cyto.io._tables import write_csv as write_csv, write_parquet as write_parquet
     from il2cyto.io._templates import (

@@ -72,7 +72,7 @@ def read_frequencies(path: str | Path, *, trial: TrialFile | None = None) -> pl.
 
 
 def _problems(sheet: Sheet, trial: TrialFile | None) -> Iterator[tuple[int, str]]:
-    rows = [{name: row.get(name) for name in (*_KEY, "line")} | row for row in sheet.frame.to_dicts()]
+    rows: list[dict[str, Any]] = [dict.fromkeys(_KEY) | row for row in sheet.frame.to_dicts()]
     for column in ("subject", "visit", "population"):
         yield from blanks(sheet, column, rows)
     counted = {"count", "parent_count"} <= set(sheet.frame.columns)
@@ -118,7 +118,9 @@ def _parent(row: dict[str, Any]) -> str | None:
 
 def _completed(frame: pl.DataFrame, trial: TrialFile | None) -> pl.DataFrame:
     kinds = {"week": pl.Float64, "count": pl.Int64, "parent_count": pl.Int64, "frequency": pl.Float64}
-    absent = {c.name: pl.lit(None, kinds.get(c.name, pl.String)) for c in FREQUENCY_COLUMNS if c.name not in frame.columns}
+    absent = {
+        c.name: pl.lit(None, kinds.get(c.name, pl.String)) for c in FREQUENCY_COLUMNS if c.name not in frame.columns
+    }
     frame = frame.with_columns(**absent)
     count, total = pl.col("count").cast(pl.Float64), pl.col("parent_count").cast(pl.Float64)
     few = pl.coalesce(*(pl.when(pl.col("count") < n).then(pl.lit(flag)) for n, flag in _FEW), pl.lit(""))
