@@ -11,7 +11,7 @@ from il2cyto import analysis, clinical, tl
 from il2cyto._keys import Var
 from il2cyto.errors import StudyError
 from il2cyto.io import read_clinical, read_frequencies, read_trial, write_anndata, write_csv
-from il2cyto.report import write_report
+from il2cyto.report import draw_figures, write_report
 from il2cyto.report._results import read_results
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from il2cyto.io import ClinicalData
     from il2cyto.study import TrialFile
 
-KINDS: Final = ("svg", "pdf", "png")
 _RESPONSES: Final = ("sri4", "nephritis_remission")
 #: Rows of the table of adverse events that a reader looks for first.
 _SAFETY: Final = ("infection", "serious_infection", "injection_site", "fever", "flu_like")
@@ -66,12 +65,7 @@ def conclude(
                 yield write_anndata(adata, folder / f"results{suffix[panel]}.h5ad")
             yield write_csv(tl.summarise_dynamics(adata), folder / "tables" / f"dynamics{suffix[panel]}.csv")
         yield from analysis.write_tables(done, folder)
-        figures = [
-            (f"{name}{suffix[panel]}", figure)
-            for panel, adata in joined.items()
-            for name, figure in _courses(adata, done)
-        ]
-        yield from _saved([*figures, *_figures(done)], folder)
+        yield from draw_figures(done, folder, cohorts={suffix[panel]: adata for panel, adata in joined.items()})
     if cohorts:
         yield write_report(folder)
 
@@ -145,7 +139,7 @@ def analyse_frequencies(
     known = trial or analysis.trial_of_frequencies(frame, name=Path(file).stem, control=control, primary=primary)
     done = analysis.analyse(frame, trial=known, clinical=data, workers=workers)
     folder = Path(out)
-    return [*analysis.write_tables(done, folder), *_saved(_figures(done), folder)]
+    return [*analysis.write_tables(done, folder), *draw_figures(done, folder)]
 
 
 def headlines(folder: str | Path) -> list[str]:
