@@ -12,6 +12,7 @@ from il2cyto.gt._curves import Curve, curve_of
 from il2cyto.gt._kernels import _gate as k
 from il2cyto.gt._linear import linear_cuts
 from il2cyto.gt._passes import fuse_cuts, merge_columns
+from il2cyto.gt._versions import versions
 from il2cyto.gt._walk import keys_with_a_top
 from il2cyto.pp._compensation import inverse
 from il2cyto.template._gates import (
@@ -250,7 +251,9 @@ class _Compiler:
             return self._is_sharp(gate.of)
         if gate is None or not gate.fitted or isinstance(gate, SingletGate):
             return True
-        return not self._decide(population).spread.get("cut", 0.0) > 0
+        decision = self._decide(population)
+        strict, exact, _ = versions(gate, decision.cuts or {}, decision.spread)
+        return strict is exact
 
     def _count_top(self, population: Population, key: str) -> None:
         top = self._plan.channels[key].range
@@ -285,23 +288,16 @@ class _Compiler:
         elif isinstance(gate, SingletGate):
             self._curve(gate, source, row, cuts=self._decide(population).cuts)
         elif gate.fitted:
-            self._cut(gate, source, row, self._decide(population), version)
+            decision = self._decide(population)
+            self._fixed(versions(gate, decision.cuts or {}, decision.spread)[version], source, row)
         else:
             self._fixed(gate, source, row)
 
     def _referred(self, gate: RefGate, source: str, row: int, version: int) -> None:
-        same = gate.keep is None or gate.keep == getattr(self._template.by_name[gate.of].gate, "keep", "above")
+        same = gate.same_side(self._template.by_name[gate.of].gate)
         self._shape(gate.of, source, row, version if same else 2 - version)
         if not same:
             self._emit(k.NOT, source, row, row)
-
-    def _cut(self, gate: Gate, source: str, row: int, decision: Decision, version: int) -> None:
-        cut, keep = (decision.cuts or {})["cut"], getattr(gate, "keep", "above")
-        if version != EXACT:
-            s = decision.spread["cut"]
-            stricter = cut + s if keep == "above" else cut - s
-            cut = stricter if version == STRICT else 2 * cut - stricter
-        self._side(gate.keys[0], cut, keep, source, row, k.SET)
 
     def _fixed(self, gate: Gate, source: str, row: int) -> None:
         match gate:
