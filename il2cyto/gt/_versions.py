@@ -19,6 +19,8 @@ def versions(gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float])
     moving = {name: side for name, side in gate.sides.items() if spread.get(name, 0.0) > 0}
     if not moving:
         return exact, exact, exact
-    stricter = {name: cuts[name] + (spread[name] if side == "above" else -spread[name]) for name, side in moving.items()}
+    stricter = {
+        name: cuts[name] + (spread[name] if side == "above" else -spread[name]) for name, side in moving.items()
+    }
     looser = {name: 2 * cuts[name] - at for name, at in stricter.items()}
     return gate.at_cuts({**cuts, **stricter}), exact, gate.at_cuts({**cuts, **looser})

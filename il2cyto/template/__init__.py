@@ -40,6 +40,7 @@ from il2cyto.template._transforms import (
 )
 
 __all__ = [
+    "OWN_METHODS",
     "Adapt",
     "AnyGate",
     "AnyTransform",
@@ -64,7 +65,6 @@ __all__ = [
     "Log",
     "Logicle",
     "Matrix",
-    "OWN_METHODS",
     "NoTransform",
     "Override",
     "Overrides",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, SerializeAsAny, Tag, ValidationError
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SerializeAsAny, Tag, ValidationError
 from pydantic_core import PydanticCustomError
 
 from il2cyto.errors import TemplateError
@@ -53,27 +53,29 @@ AnyGate = Annotated[
 OWN_METHODS = tuple(get_args(gate.model_fields["method"].annotation)[0] for gate in get_args(get_args(AnyGate)[0]))
 
 
-class _Foreign(BaseModel):
+class _Foreign(Gate):
     """A gate of a method that is not this package's, before its own model has seen it."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
-    method: str
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
-def _validated(gate: Any) -> Gate:
+def _validated(gate: Gate) -> Gate:
     """The gate as the model of its method sees it."""
-    if isinstance(gate, Gate):
+    if type(gate) not in (Gate, _Foreign):
         return gate
     if gate.method not in installed_methods():
         text = f"found {gate.method!r}; allowed {', '.join(sorted(OWN_METHODS))}; of installed packages {', '.join(installed_methods())}"
-        raise PydanticCustomError("template", "{text}", {"text": f"method: {text}"})
+        msg = "template"
+        raise PydanticCustomError(msg, "{text}", {"text": f"method: {text}"})
     try:
         return load_method(gate.method).gate.model_validate_json(json.dumps(gate.model_dump()), strict=True)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-        raise PydanticCustomError("template", "{text}", {"text": f"{gate.method}: {found}"}) from None
+        msg = "template"
+        raise PydanticCustomError(msg, "{text}", {"text": f"{gate.method}: {found}"}) from None
     except TemplateError as error:
-        raise PydanticCustomError("template", "{text}", {"text": str(error)}) from None
+        msg = "template"
+        raise PydanticCustomError(msg, "{text}", {"text": str(error)}) from None
 
 
 def _whose(gate: Any) -> str:

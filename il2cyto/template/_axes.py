@@ -10,6 +10,8 @@ from il2cyto.template._gates import Cut1D, FixedGate, Gate, RefGate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from il2cyto.template._template import GatingTemplate
+
 
 def cut_referred(gates: Mapping[str, Gate | None], name: str) -> tuple[str, Cut1D | FixedGate] | None:
     """The population, and its cut on one channel, to which a reference leads; None where it leads elsewhere."""
@@ -36,3 +38,13 @@ def with_channels(gates: Mapping[str, Gate | None]) -> dict[str, Gate | None]:
 def _filled(axis: Gate, gates: Mapping[str, Gate | None]) -> Gate:
     found = cut_referred(gates, axis.of) if isinstance(axis, RefAxis) else None
     return axis if found is None else axis.model_copy(update={"of": found[0], "channel": found[1].channel})
+
+
+def axes_on(template: GatingTemplate, name: str) -> list[tuple[str, str]]:
+    """The corners of which an axis is the cut of population `name`, with that axis."""
+    return [
+        (population.name, axis)
+        for population in template.populations
+        for axis in ("x", "y")
+        if population.gate is not None and population.gate.coordinate(axis).of == name
+    ]

@@ -162,8 +162,8 @@ def _refs(template: GatingTemplate) -> Iterator[Problem]:
 def _axes(template: GatingTemplate) -> Iterator[Problem]:
     for i, population in enumerate(template.populations):
         gate = population.gate
-        for name in ("x", "y") if isinstance(gate, CornerGate) else ():
-            axis = getattr(gate, name)
+        axes = [("x", gate.x), ("y", gate.y)] if isinstance(gate, CornerGate) else []
+        for name, axis in axes:
             if isinstance(axis, RefAxis) and axis.channel is None:
                 text = f"{population.name}: {name} refers to {axis.of!r}, which is no cut on one channel; refer to one that is"
                 yield ("populations", i, "gate", name), text

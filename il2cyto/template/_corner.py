@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,7 +22,10 @@ from il2cyto.template._gates import (
     TailGate,
     ValleyGate,
 )
-from il2cyto.template._mixtures import FmoGate, TMix1dGate
+from il2cyto.template._mixtures import TMix1dGate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: How far the open sides reach, in units of the larger of 1 and the apex: beyond any value on a logarithmic scale, and
 #: beyond any that a cytometer gives on a linear one.
@@ -37,7 +39,7 @@ class RefAxis(RefGate):
 
 
 Axis = Annotated[
-    QuantileGate | ReferenceOffsetGate | TailGate | ValleyGate | FmoGate | TMix1dGate | RefAxis,
+    QuantileGate | ReferenceOffsetGate | TailGate | ValleyGate | TMix1dGate | RefAxis,
     Field(discriminator="method"),
 ]
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from il2cyto.template._gates import Coordinate, Cut1D, EllipseGate, Fraction, Gate, Key, Number, Point, Positive, _Strict
+from il2cyto.template._gates import (
+    Coordinate,
+    Cut1D,
+    EllipseGate,
+    Fraction,
+    Gate,
+    Key,
+    Number,
+    Point,
+    Positive,
+    _Strict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Matrix2 = tuple[tuple[Number, Number], tuple[Number, Number]]
 #: Degrees of freedom of every component.
@@ -75,7 +88,9 @@ class TMix1dGate(Cut1D):
     def _numbers_fit(self) -> Self:
         low, high = self.between
         if high != low + 1 or low < 1 or high > self.components:
-            msg = f"tmix1d: between is {low} and {high}; allowed are neighbours of 1 to {self.components}, such as [1, 2]"
+            msg = (
+                f"tmix1d: between is {low} and {high}; allowed are neighbours of 1 to {self.components}, such as [1, 2]"
+            )
             raise ValueError(msg)
         _one_each("tmix1d", self.components, self.centers, self.prior)
         return self

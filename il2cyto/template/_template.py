@@ -169,7 +169,9 @@ class GatingTemplate(_Strict):
     @classmethod
     def _corners_know_their_channels(cls, value: tuple[Population, ...]) -> tuple[Population, ...]:
         channels = with_channels({p.name: p.gate for p in value})
-        return tuple(p if p.gate is channels[p.name] else p.model_copy(update={"gate": channels[p.name]}) for p in value)
+        return tuple(
+            p if p.gate is channels[p.name] else p.model_copy(update={"gate": channels[p.name]}) for p in value
+        )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
