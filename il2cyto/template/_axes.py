@@ -37,7 +37,9 @@ def with_channels(gates: Mapping[str, Gate | None]) -> dict[str, Gate | None]:
 
 def _filled(axis: Gate, gates: Mapping[str, Gate | None]) -> Gate:
     found = cut_referred(gates, axis.of) if isinstance(axis, RefAxis) else None
-    return axis if found is None else axis.model_copy(update={"of": found[0], "channel": found[1].channel})
+    if found is None or (isinstance(axis, RefAxis) and axis.channel not in (None, found[1].channel)):
+        return axis
+    return axis.model_copy(update={"of": found[0], "channel": found[1].channel})
 
 
 def axes_on(template: GatingTemplate, name: str) -> list[tuple[str, str]]:

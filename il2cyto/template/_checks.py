@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from il2cyto._keys import ROOT
+from il2cyto.template._axes import cut_referred
 from il2cyto.template._corner import CornerGate, RefAxis
 from il2cyto.template._gates import Cut1D
 
@@ -164,8 +165,14 @@ def _axes(template: GatingTemplate) -> Iterator[Problem]:
         gate = population.gate
         axes = [("x", gate.x), ("y", gate.y)] if isinstance(gate, CornerGate) else []
         for name, axis in axes:
-            if isinstance(axis, RefAxis) and axis.channel is None:
+            if not isinstance(axis, RefAxis):
+                continue
+            of = cut_referred({p.name: p.gate for p in template.populations}, axis.of)
+            if of is None:
                 text = f"{population.name}: {name} refers to {axis.of!r}, which is no cut on one channel; refer to one that is"
+                yield ("populations", i, "gate", name), text
+            elif axis.channel != of[1].channel:
+                text = f"{population.name}: {name} names {axis.channel!r}, but {axis.of!r} is a cut on {of[1].channel!r}; leave the channel out"
                 yield ("populations", i, "gate", name), text
 
 
