@@ -111,7 +111,7 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
     `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. The apex of a corner and
     the centre of an ellipse follow this rule axis by axis, and an axis that is another population's cut takes that one's final
-    cut. Size and tilt of an ellipse are the group's medians. Singlets keep their own fit where they have one, and otherwise take
+    cut. The slope of a corner, and size and tilt of an ellipse, are the group's medians. Singlets keep their own fit where they have one, and otherwise take
     the group's median of each coordinate.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))

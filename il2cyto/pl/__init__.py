@@ -9,6 +9,7 @@ from il2cyto._lazy import attach
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.pl._dynamics import dynamics as dynamics
     from il2cyto.pl._gates import Outline as Outline, density as density, histogram as histogram
+    from il2cyto.pl._template_tree import template_tree as template_tree
     from il2cyto.pl._theme import save_figure as save_figure, theme as theme
 
 
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = attach(
         "dynamics": "_dynamics",
         "histogram": "_gates",
         "save_figure": "_theme",
+        "template_tree": "_template_tree",
         "theme": "_theme",
     },
 )

@@ -65,10 +65,10 @@ class CornerGate(Gate):
     slant: Annotated[Number, Field(gt=-90, lt=90)] = 0.0
 
     @model_validator(mode="after")
-    def _sides_are_said_once(self) -> Self:
-        for name, axis in (("x", self.x), ("y", self.y)):
-            if "keep" in axis.model_fields_set:
-                msg = f"corner: {name} has a keep of its own; the corner's keep says which sides are kept: remove it"
+    def _sides_agree(self) -> Self:
+        for name, axis, side in (("x", self.x, self.keep[0]), ("y", self.y, self.keep[1])):
+            if axis.keep not in (None, "above", side):  # "above" is what a cut has where nothing is written
+                msg = f"corner: {name} keeps {axis.keep!r}, the corner {side!r}; leave out the keep in {name}"
                 raise ValueError(msg)
         return self
 
@@ -88,7 +88,9 @@ class CornerGate(Gate):
         return dict(zip(("x", "y"), self.keep, strict=True))
 
     def coordinate(self, name: str) -> Coordinate:
-        """Apex and slope adapt as the template says, but for a cut that is another population's."""
+        """The apex adapts as the template says, but for a cut that is another population's; the slope is the group's."""
+        if name == "slope":
+            return Coordinate("median")
         axis = {"x": self.x, "y": self.y}.get(name)
         if isinstance(axis, RefAxis):
             return Coordinate("cut", of=axis.of)

@@ -144,7 +144,7 @@ def test_of_an_ellipse_the_centre_follows_its_level_and_size_and_tilt_are_the_gr
     ("old", "new", "problem"),
     [
         ("x: {method: ref, of: CD25pos}", "x: {method: ref, of: Treg2}", "Treg: population 'Treg2' is unknown; nearest: Treg"),
-        ("q: 0.4,", "q: 0.4, keep: below,", "corner: y has a keep of its own; the corner's keep says which sides are kept: remove it"),
+        ("of: CD25pos}", "of: CD25pos, keep: below}", "corner: x keeps 'below', the corner 'above'; leave out the keep in x"),
         ("adapt: {level: batch}", "adapt: {level: batch, fixed: 0.4}", "Treg: adapt.fixed is one number, and a corner gate has several; leave it out"),
         ("slant: 20", "slant: 90", "found 90; allowed a number < 90"),
         ("of: CD25pos}", "of: CD25pos, channel: CD127}", "Treg: x names 'CD127', but 'CD25pos' is a cut on 'CD25'; leave the channel out"),
