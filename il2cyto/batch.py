@@ -190,7 +190,7 @@ def _controls(
         return {}
     proposed = runner.run("controls", jobs, lambda job: _propose(job, template, aliases, {}))
     tables = {sample: table for sample, (table, _) in proposed.items()}
-    return control_cuts(tables, {job.sample: job.batch for job in jobs}, template)
+    return control_cuts(tables, {job.sample: (job.batch, job.fmo) for job in jobs}, template)
 
 
 def _reconcile(

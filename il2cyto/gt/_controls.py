@@ -21,7 +21,9 @@ def left_out_markers(template: GatingTemplate) -> frozenset[str]:
 
 
 def control_cuts(
-    proposals: Mapping[str, pl.DataFrame], batches: Mapping[str, str | None], template: GatingTemplate
+    proposals: Mapping[str, pl.DataFrame],
+    tubes: Mapping[str, tuple[str | None, str]],
+    template: GatingTemplate,
 ) -> dict[str | None, pl.DataFrame]:
     """The rows of the fmo gates that each batch's controls propose.
 
@@ -29,29 +31,29 @@ def control_cuts(
     ----------
     proposals
         Control -> its table, from :func:`il2cyto.gt.propose`.
-    batches
-        Control -> its batch.
+    tubes
+        Control -> its batch, and the marker that was left out of it.
 
     Returns
     -------
     Batch -> at most one row for each fmo gate: that of the control with the most events in the gate's parent. A control
     with too few gives a row without a cut, which says so.
     """
-    names = [p.name for p in template.populations if isinstance(p.gate, FmoGate)]
     by_batch: dict[str | None, list[pl.DataFrame]] = {}
     for control in sorted(proposals):
-        rows = proposals[control].filter(pl.col("population").is_in(names) & ~_of_another_marker())
-        by_batch.setdefault(batches[control], []).append(rows)
+        batch, marker = tubes[control]
+        names = [
+            p.name
+            for p in template.populations
+            if isinstance(p.gate, FmoGate) and p.gate.channel.casefold() == marker.casefold()
+        ]
+        by_batch.setdefault(batch, []).append(proposals[control].filter(pl.col("population").is_in(names)))
     return {
         batch: pl.concat(tables)
         .sort(pl.col("value").is_finite(), "n", descending=True, maintain_order=True)
         .unique("population", keep="first", maintain_order=True)
         for batch, tables in by_batch.items()
     }
-
-
-def _of_another_marker() -> pl.Expr:
-    return pl.col("reason").str.starts_with("no FMO control")
 
 
 def settled_by(rows: pl.DataFrame | None) -> dict[str, dict[str, float]]:

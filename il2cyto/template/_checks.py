@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from il2cyto._keys import ROOT
 from il2cyto.template._axes import cut_referred
 from il2cyto.template._corner import CornerGate, RefAxis
-from il2cyto.template._gates import Cut1D
+from il2cyto.template._gates import Cut1D, RefGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,7 +155,7 @@ def _matrices(template: GatingTemplate) -> Iterator[Problem]:
 def _refs(template: GatingTemplate) -> Iterator[Problem]:
     for i, population in enumerate(template.populations):
         gate = population.gate
-        if gate is not None and gate.method == "ref" and template.by_name[gate.of].gate is None:
+        if isinstance(gate, RefGate) and template.by_name[gate.of].gate is None:
             text = f"{population.name}: ref of {gate.of!r}, which is a boolean combination and has no gate; refer to a gated population"
             yield ("populations", i, "gate", "of"), text
 

@@ -11,11 +11,14 @@ import pytest
 
 from il2cyto.errors import TemplateError
 from il2cyto.gt import Cut, Events, Flag, Proposal, apply, make_plan, propose, reconcile
+from il2cyto.gt._apply import FinalCuts
 from il2cyto.gt._shapes import fixed_shape
+from il2cyto.gt._tree import Tree
 from il2cyto.gt._versions import versions
 from il2cyto.gt.methods._corner import join
 from il2cyto.io import open_fcs, write_fcs
 from il2cyto.io._templates import parse_template
+from il2cyto.template import QuadrantGate
 
 HEAD = """schema: il2cyto/gating-template/1
 name: corner
@@ -58,7 +61,7 @@ def test_inside_is_one_side_of_the_cut_and_one_side_of_the_line_however_far(keep
 def test_the_interval_moves_both_cuts_towards_fewer_and_towards_more_events():
     cuts, spread = {"x": 0.5, "y": 0.3, "slope": 0.0}, {"x": 0.1, "y": 0.05, "slope": 0.0}
     strict, exact, loose = versions(corner(), cuts, spread)
-    assert [(g.x, g.y) for g in (strict, exact, loose)] == [
+    assert [(g.x, g.y) for g in (strict, exact, loose) if isinstance(g, QuadrantGate)] == [
         pytest.approx(at) for at in ((0.6, 0.25), (0.5, 0.3), (0.4, 0.35))
     ]
     assert len(set(map(id, versions(corner(), cuts, {"x": 0.0})))) == 1
@@ -162,3 +165,43 @@ def test_an_axis_that_refers_to_a_shape_is_refused():
     with pytest.raises(TemplateError) as error:
         parse_template(text + CORNER.replace("of: CD25pos", "of: box"))
     assert str(error.value).endswith("Treg: x refers to 'box', which is no cut on one channel; refer to one that is")
+
+
+def test_the_engine_gates_corners_and_ellipses_as_numpy_does(tmp_path):
+    """Simulated: values on both sides of zero, some far beyond the rest; every event and every interval is the same."""
+    rng = np.random.default_rng(4)
+    points = rng.standard_t(2, (40_000, 2)) * [300, 200] + [200, 400]
+    points[:5] = [[1e7, 1e6], [-1e7, 1e6], [1e7, -1e6], [3e4, 3e4], [-5e5, 12]]
+    write_fcs(tmp_path / "a.fcs", points.astype(np.float32), names=["A", "B"], labels=["CD25", "CD127"])
+    text = (
+        HEAD
+        + CORNER
+        + """- {name: cells, parent: root, gate: {method: tmix2d, channels: [CD25, CD127], centers: [[1, 2]], target: 0, quantile: 0.8}}
+- {name: other, parent: cells, gate: {method: ref, of: Treg, keep: below}}
+- {name: steep, parent: cells, gate: {method: corner, x: {method: quantile, channel: CD25, q: 0.5, bounds: [-9, 9]}, y: {method: ref, of: CD25pos}, keep: [below, above], slant: -70}}
+- {name: both, parent: root, where: Treg and not steep}
+"""
+    )
+    text = text.replace(
+        "y: {method: ref, of: CD25pos}", "y: {method: quantile, channel: CD127, q: 0.5, bounds: [-9, 9]}"
+    )
+    for scale in (
+        "{method: asinh, cofactor: 100}",
+        "{method: logicle, t: 262144, w: 0.8, m: 4.5, a: 0}",
+        "{method: none}",
+    ):
+        template = parse_template(
+            text.replace("{method: asinh, cofactor: 100}", scale).replace("[-9, 9]", "[-900, 900]")
+        )
+        events, _, cuts = gated([tmp_path / "a.fcs"], template)
+        tree = Tree(events["a"], FinalCuts(cuts, "a"))
+        fresh = Events(events["a"].file, events["a"].plan)
+        result = apply(fresh, cuts, sample="a", keep_masks=True)
+        for name in ("Treg", "cells", "other", "steep", "both"):
+            band, n = tree.nodes[name].band, tree.nodes[name].parent_count
+            assert band is not None
+            np.testing.assert_array_equal(result.masks[name], band.mask, err_msg=f"{name}, {scale}")
+            assert 0 < band.mask.sum() < n
+            if name != "cells":
+                assert result.low[name] * n == pytest.approx(np.count_nonzero(band.strict))
+                assert result.high[name] * n == pytest.approx(np.count_nonzero(band.loose))

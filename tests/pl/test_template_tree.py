@@ -24,7 +24,7 @@ def test_the_committed_picture_of_a_template_says_what_the_code_draws(name: str,
     drawn = pl.save_figure(pl.template_tree(template), tmp_path / "gates.svg")
     committed = (GATING / name / "gates.svg").read_text(encoding="utf-8")
 
-    assert texts(committed) == texts(Path(drawn or tmp_path / "gates.svg").read_text(encoding="utf-8"))
+    assert texts(committed) == texts(drawn.read_text(encoding="utf-8"))
     assert {p.name for p in template.populations} < set(texts(committed))
 
 

@@ -24,13 +24,19 @@ def fit(values, gate, seed=0):
     return METHODS[gate.method](np.asarray(values, dtype=np.float64), gate, None, np.random.default_rng(seed))
 
 
+def fitted(x, start, **more) -> Mixture:
+    mixture = fit_mixture(x, start, **more)
+    assert mixture is not None
+    return mixture
+
+
 def two_populations(rng, n=3000):
     return np.concatenate([stats.t.rvs(4, -3, 1, size=n, random_state=rng), stats.t.rvs(4, 3, 0.6, size=n // 2, random_state=rng)])  # fmt: skip
 
 
 def test_one_component_is_scipys_maximum_likelihood_t():
     x = stats.t.rvs(4, 2.0, 0.7, size=2000, random_state=np.random.default_rng(1))
-    mixture = fit_mixture(x[:, None], start_at(x[:, None], np.array([[0.0]])))
+    mixture = fitted(x[:, None], start_at(x[:, None], np.array([[0.0]])))
     _, loc, scale = stats.t.fit(x, fdf=4)
     assert mixture.means[0, 0] == pytest.approx(loc, abs=1e-3)
     assert np.sqrt(mixture.scales[0, 0, 0]) == pytest.approx(scale, rel=2e-3)
@@ -44,7 +50,7 @@ def test_two_components_are_the_maximum_that_a_general_optimiser_finds():
         return -np.log(w * stats.t.pdf(x, 4, p[1], np.exp(p[2])) + (1 - w) * stats.t.pdf(x, 4, p[3], np.exp(p[4]))).sum()  # fmt: skip
 
     best = optimize.minimize(loss, [0, -2, 0, 2, 0], method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-8}).x  # fmt: skip
-    mixture = fit_mixture(x[:, None], start_at(x[:, None], np.array([[-2.0], [2.0]])))
+    mixture = fitted(x[:, None], start_at(x[:, None], np.array([[-2.0], [2.0]])))
     found = [np.log(mixture.weights[0] / mixture.weights[1]), mixture.means[0, 0], np.log(mixture.scales[0, 0, 0]) / 2,
              mixture.means[1, 0], np.log(mixture.scales[1, 0, 0]) / 2]  # fmt: skip
     np.testing.assert_allclose(found, best, atol=0.01)
@@ -54,7 +60,7 @@ def test_two_components_are_the_maximum_that_a_general_optimiser_finds():
 def test_in_two_dimensions_no_nearby_mixture_is_likelier():
     rng = np.random.default_rng(3)
     x = np.vstack([stats.multivariate_t.rvs([0, 0], [[1, 0.5], [0.5, 1]], 4, 2000, rng), stats.multivariate_t.rvs([6, 3], [[0.5, -0.2], [-0.2, 2]], 4, 1000, rng)])  # fmt: skip
-    mixture = fit_mixture(x, start_at(x, np.array([[1.0, 1.0], [5.0, 2.0]])))
+    mixture = fitted(x, start_at(x, np.array([[1.0, 1.0], [5.0, 2.0]])))
 
     def likelihood(w, means, scales):
         return np.log(sum(wk * stats.multivariate_t.pdf(x, m, s, 4) for wk, m, s in zip(w, means, scales, strict=True))).sum()  # fmt: skip
@@ -73,8 +79,8 @@ def test_counts_are_events_that_are_there_several_times():
     counts = rng.integers(0, 4, len(x))
     start = start_at(x, np.array([[-2.0], [2.0]]))
     for ours, theirs in zip(
-        fit_mixture(x, start, counts=counts.astype(float)),
-        fit_mixture(np.repeat(x, counts, axis=0), start),
+        fitted(x, start, counts=counts.astype(float)),
+        fitted(np.repeat(x, counts, axis=0), start),
         strict=True,
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
@@ -96,14 +102,14 @@ def test_with_a_prior_it_is_the_mode_of_the_posterior():
         return value
 
     start = start_at(x[:, None], priors.centers)
-    mixture = fit_mixture(x[:, None], start, priors=priors)
+    mixture = fitted(x[:, None], start, priors=priors)
     at = np.array([mixture.weights[0], *mixture.means[:, 0], *mixture.scales[:, 0, 0]])
     step = 1e-5
     gradient = [(posterior(at + step * e) - posterior(at - step * e)) / (2 * step) for e in np.eye(5)]
     curvature = [(2 * posterior(at) - posterior(at + 1e-3 * e) - posterior(at - 1e-3 * e)) / 1e-6 for e in np.eye(5)]
     assert (np.array(curvature) > 0).all()
     np.testing.assert_allclose(np.array(gradient) / curvature, 0, atol=1e-3)
-    free = fit_mixture(x[:, None], start)
+    free = fitted(x[:, None], start)
     assert (np.abs(mixture.means - priors.centers) < np.abs(free.means - priors.centers)).all()
 
 
