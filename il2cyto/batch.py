@@ -275,14 +275,22 @@ def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, 
     fitted gates stand matter.
     """
     last_resorts = {p.name: template.adapt_of(p.name).fixed for p in template.populations}
-    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)) & pl.col("final").is_finite())
+    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)))
     moved: dict[str, dict[str, dict[str, float]]] = {}
-    columns = ("sample", "population", "coordinate", "own", "spread", "delta", "final")
-    for sample, population, coordinate, own, spread, delta, final in rows.select(columns).iter_rows():
-        used = own if np.isfinite(own) else last_resorts[population]
-        if used is None or abs(final - used) > max(2 * spread, delta):
-            moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
+    columns = ("coordinate", "own", "spread", "delta", "final")
+    for (sample, population), shape in rows.partition_by("sample", "population", as_dict=True).items():
+        coordinates = list(shape.select(columns).iter_rows())
+        # A shape is given whole: all its numbers, though one alone may have moved.
+        if all(np.isfinite(final) for *_, final in coordinates) and any(
+            _is_moved(own if np.isfinite(own) else last_resorts[population], spread, delta, final)
+            for _, own, spread, delta, final in coordinates
+        ):
+            moved.setdefault(sample, {})[population] = {name: final for name, *_, final in coordinates}
     return moved
+
+
+def _is_moved(used: float | None, spread: float, delta: float, final: float) -> bool:
+    return used is None or abs(final - used) > max(2 * spread, delta)
 
 
 def _above(template: GatingTemplate) -> dict[str, set[str]]:

@@ -93,7 +93,7 @@ class CornerGate(Gate):
             return Coordinate("median")
         axis = {"x": self.x, "y": self.y}.get(name)
         if isinstance(axis, RefAxis):
-            return Coordinate("cut", of=axis.of)
+            return Coordinate("own", of=axis.of)
         return Coordinate("cut", axis.bounds) if isinstance(axis, Cut1D) else Coordinate("cut")
 
     def at_cuts(self, cuts: Mapping[str, float]) -> Gate:

@@ -201,6 +201,12 @@ class Cut1D(Gate):
         return value
 
     @property
+    def referred(self) -> tuple[str, ...]:
+        """The reference population, if the method has one."""
+        reference = getattr(self, "reference", None)
+        return () if reference is None else (reference,)
+
+    @property
     def sides(self) -> Mapping[str, Side]:
         """The one cut."""
         return {"cut": self.keep}

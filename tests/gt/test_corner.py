@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from il2cyto.batch import Job, gate_files
 from il2cyto.errors import TemplateError
 from il2cyto.gt import Cut, Events, Flag, Proposal, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
@@ -205,3 +206,24 @@ def test_the_engine_gates_corners_and_ellipses_as_numpy_does(tmp_path):
             if name != "cells":
                 assert result.low[name] * n == pytest.approx(np.count_nonzero(band.strict))
                 assert result.high[name] * n == pytest.approx(np.count_nonzero(band.loose))
+
+
+def test_a_shape_that_its_group_moved_is_given_whole_to_the_gates_below(tmp_path):
+    """Simulated: the tilt of one file's cloud is not its group's, so the cut below is proposed again under the group's ellipse."""
+    rng = np.random.default_rng(6)
+    jobs = []
+    for i in range(4):
+        covariance = [[1, 0.8 if i == 3 else 0.0], [0.8 if i == 3 else 0.0, 1]]
+        points = np.sinh(rng.multivariate_normal([1, 2], covariance, 4000)) * 100
+        path = tmp_path / f"s{i}.fcs"
+        write_fcs(path, points.astype(np.float32), names=["A", "B"], labels=["CD25", "CD127"])
+        jobs.append(Job(path.stem, path, batch="1"))
+    text = """- {name: cells, parent: root, gate: {method: tmix2d, channels: [CD25, CD127], centers: [[1, 2]], target: 0}}
+- {name: half, parent: cells, gate: {method: quantile, channel: CD127, q: 0.5, bounds: [-9, 9]}}
+"""
+    stages = set()
+    template = parse_template(HEAD.replace(", report: false", "") + text)
+    batch = gate_files(jobs, template, progress=lambda stage, done, total: stages.add(stage))
+    assert batch.failures == ()
+    assert "propose again" in stages
+    assert [result.counts["half"] > 1000 for result in batch.results] == [True] * 4
