@@ -104,6 +104,7 @@ def gate_files(
     progress: Progress | None = None,
     overrides: Iterable[Override] = (),
     on_gated: Callable[[Job, GateResult], None] | None = None,
+    densities: bool = False,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
 
@@ -123,6 +124,8 @@ def gate_files(
         Gates that a person set for single samples. They are applied last and move no other sample's cut.
     on_gated
         Called in the worker for each gated file, with its membership masks (to write the events, for example).
+    densities
+        Keep what each gate looks at, binned for review: about 10 KB a gate and file.
 
     Returns
     -------
@@ -154,6 +157,7 @@ def gate_files(
                 sample=job.sample,
                 polygons=polygons.get(job.sample),
                 keep_masks=on_gated is not None,
+                keep_densities=densities,
             )
             if on_gated is not None:
                 on_gated(job, result)
@@ -217,11 +221,12 @@ def _reconcile(
         sample: {**settled_by(given_to[sample]), **_settled(tables[sample], finals, template)}
         for sample, finals in moved.items()
     }
-    again = runner.run(
-        "propose again",
-        [job for job in jobs if job.sample in given],
-        lambda job: _propose(job, template, aliases, given[job.sample])[0],
-    )
+
+    def propose_below(job: Job) -> pl.DataFrame:
+        content = proposed[job.sample][1].sha256
+        return propose(_events(job, template, aliases), sample=job.sample, content=content, given=given[job.sample])
+
+    again = runner.run("propose again", [job for job in jobs if job.sample in given], propose_below)
     for sample, table in again.items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])

@@ -1,4 +1,4 @@
-"""The tree in numpy, on whole columns: where cuts are proposed, and what the compiled engine is compared with."""
+"""The tree in numpy, on whole columns: what the compiled engine is compared with, and what imported templates are gated by."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from il2cyto.gt._plan import Events
+    from il2cyto.gt._plan import Events, Plan
     from il2cyto.template import Gate, Population
 
     BoolArray = npt.NDArray[np.bool_]
+    FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,22 @@ class Decision:
     flags: Flag = Flag.NONE
 
 
+class Scales(Protocol):
+    """Columns by marker: of all events of a file, or of some of them."""
+
+    @property
+    def plan(self) -> Plan:
+        """Where the template's markers are in the file."""
+
+    def linear(self, key: str) -> FloatArray:
+        """Compensated values on the linear scale."""
+
+    def scaled(self, key: str) -> FloatArray:
+        """Values on the template's scale."""
+
+
 class CutSource(Protocol):
-    """Where the cuts of a fitted gate come from: the events themselves (propose), or the reconciled table (apply)."""
+    """Where the cuts of a fitted gate come from."""
 
     def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision: ...
 
@@ -132,11 +147,11 @@ class Tree(Walk[BandNode]):
         if isinstance(gate, RefGate):
             return self._referred(gate)
         if not gate.fitted:
-            return Band.exact(self._fixed(gate)), Flag.NONE
+            return Band.exact(fixed_shape(gate, self.events)), Flag.NONE
         decision = self._source(population, gate, self)
         if decision.cuts is None:
             return None, decision.flags | Flag.GATE_FAILED
-        return self.fitted_shape(gate, decision.cuts, decision.spread), decision.flags
+        return fitted_shape(gate, self.events, decision.cuts, decision.spread), decision.flags
 
     def _referred(self, gate: RefGate) -> tuple[Band | None, Flag]:
         node = self.nodes[gate.of]
@@ -145,27 +160,30 @@ class Tree(Walk[BandNode]):
         same = gate.same_side(self.template.by_name[gate.of].gate)
         return node.shape if same else ~node.shape, node.cut_flags
 
-    def _fixed(self, gate: Gate) -> BoolArray:
-        scaled = [self.events.scaled(key) for key in gate.keys]
-        if not isinstance(gate, BoundaryGate):
-            return _shapes.fixed_shape(gate, scaled)
-        channels = [self.events.plan.channels[key] for key in gate.keys]
-        off_edge = _shapes.boundary(
-            [self.events.linear(key) for key in gate.keys],
-            [channel.range for channel in channels],
-            [channel.detector == "scatter" for channel in channels],
-        )
-        return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
-
-    def fitted_shape(self, gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
-        """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given."""
-        if isinstance(gate, SingletGate):
-            area, height = (self.events.scaled(key) for key in gate.keys)
-            return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
-        strict, exact, loose = versions(gate, cuts, spread)
-        mask = self._fixed(exact)
-        return Band.exact(mask) if strict is exact else Band(self._fixed(strict), mask, self._fixed(loose))
-
     def _n_at_top(self, population: Population, key: str) -> int:
         values = self.events.linear(key)[self.nodes[population.parent].mask]
         return int(np.count_nonzero(_shapes.in_top_bin(values, self.plan.channels[key].range)))
+
+
+def fixed_shape(gate: Gate, events: Scales) -> BoolArray:
+    """Membership in a gate that no method fits."""
+    scaled = [events.scaled(key) for key in gate.keys]
+    if not isinstance(gate, BoundaryGate):
+        return _shapes.fixed_shape(gate, scaled)
+    channels = [events.plan.channels[key] for key in gate.keys]
+    off_edge = _shapes.boundary(
+        [events.linear(key) for key in gate.keys],
+        [channel.range for channel in channels],
+        [channel.detector == "scatter" for channel in channels],
+    )
+    return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
+
+
+def fitted_shape(gate: Gate, events: Scales, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
+    """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given."""
+    if isinstance(gate, SingletGate):
+        area, height = (events.scaled(key) for key in gate.keys)
+        return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
+    strict, exact, loose = versions(gate, cuts, spread)
+    mask = fixed_shape(exact, events)
+    return Band.exact(mask) if strict is exact else Band(fixed_shape(strict, events), mask, fixed_shape(loose, events))
