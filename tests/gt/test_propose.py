@@ -41,7 +41,7 @@ def proposals():
 def test_each_gate_is_fitted_to_the_events_that_whole_columns_give(proposals):
     cuts = cuts_of(proposals)
     tree = Tree(events_of(), lambda population, gate, tree: Decision(cuts[population.name]))
-    assert len(cuts) == 15
+    assert len(cuts) == 16
     for population, n in proposals.select("population", "n").iter_rows():
         assert n == tree.nodes[population].parent_count, population
 
