@@ -195,7 +195,8 @@ def test_the_engine_gates_corners_and_ellipses_as_numpy_does(tmp_path):
             text.replace("{method: asinh, cofactor: 100}", scale).replace("[-9, 9]", "[-900, 900]")
         )
         events, _, cuts = gated([tmp_path / "a.fcs"], template)
-        tree = Tree(events["a"], FinalCuts(cuts, "a"))
+        decide = FinalCuts(cuts, "a").decide
+        tree = Tree(events["a"], lambda population, gate, tree, decide=decide: decide(population))
         fresh = Events(events["a"].file, events["a"].plan)
         result = apply(fresh, cuts, sample="a", keep_masks=True)
         for name in ("Treg", "cells", "other", "steep", "both"):
