@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from il2cyto.errors import FcsWarning, Il2cytoError
-from il2cyto.gt._apply import GateResult, apply
+from il2cyto.batch._executor import Runner
+from il2cyto.batch._rounds import moved_cuts, settled_cuts
+from il2cyto.batch._types import Failure, FileFacts, GatedBatch
+from il2cyto.errors import FcsWarning
+from il2cyto.gt._apply import apply
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
@@ -22,73 +21,10 @@ from il2cyto.io import open_fcs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
-    from il2cyto.panel import Channel
+    from il2cyto.batch._types import Job, Progress
+    from il2cyto.gt import GateResult
     from il2cyto.template import GatingTemplate, Override
-
-    #: Called with the stage, the files done and the files in all.
-    Progress = Callable[[str, int, int], None]
-
-logger = logging.getLogger("il2cyto")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to gate. Batch and subject are the only things gating may know about where it comes from."""
-
-    sample: str
-    path: Path
-    batch: str | None = None
-    subject: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that did not make it, and why."""
-
-    sample: str
-    file: str
-    stage: str
-    error: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What is known of a file beside its gates."""
-
-    sample: str
-    file: str
-    sha256: str
-    simulated: bool
-    flags: tuple[str, ...]
-    channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
-
-
-@dataclass(frozen=True)
-class GatedBatch:
-    """All files of one panel, gated.
-
-    Attributes
-    ----------
-    results
-        One per readable file, sorted by sample.
-    cuts
-        The table of :func:`il2cyto.gt.reconcile`: own and final cut of every sample and fitted gate, with the reason.
-    failures
-        Files without a result, and files in which no endpoint could be evaluated.
-    polygons
-        Sample -> population -> the polygon that a person drew in place of its gate.
-    """
-
-    template: GatingTemplate
-    results: tuple[GateResult, ...]
-    cuts: pl.DataFrame
-    facts: Mapping[str, FileFacts]
-    failures: tuple[Failure, ...]
-    polygons: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
 
 
 def gate_files(
@@ -125,7 +61,7 @@ def gate_files(
     The gated batch. A file that cannot be read or gated stands in ``failures``; nothing is raised for it.
     """
     jobs = sorted(jobs, key=lambda job: job.sample)
-    runner = _Runner(workers or os.cpu_count() or 1, progress)
+    runner = Runner(workers or os.cpu_count() or 1, progress)
     aliases = dict(aliases or {})
     with warnings.catch_warnings():
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
@@ -175,7 +111,7 @@ def _propose(
 
 
 def _reconcile(
-    runner: _Runner,
+    runner: Runner,
     jobs: list[Job],
     proposed: Mapping[str, tuple[pl.DataFrame, FileFacts]],
     template: GatingTemplate,
@@ -189,10 +125,10 @@ def _reconcile(
     )
     tables = {sample: table for sample, (table, _) in proposed.items()}
     cuts = reconcile(_stack(tables), groups, template)
-    moved = _moved(cuts, template)
+    moved = moved_cuts(cuts, template)
     if not moved:
         return cuts
-    given = {sample: _settled(tables[sample], finals, template) for sample, finals in moved.items()}
+    given = {sample: settled_cuts(tables[sample], finals, template) for sample, finals in moved.items()}
     again = runner.run(
         "propose again",
         [job for job in jobs if job.sample in given],
@@ -225,55 +161,8 @@ def _polygons(overrides: Iterable[Override]) -> dict[str, dict[str, tuple[tuple[
     return drawn
 
 
-def _settled(
-    proposals: pl.DataFrame, finals: Mapping[str, Mapping[str, float]], template: GatingTemplate
-) -> dict[str, Mapping[str, float]]:
-    """The cuts with which a file is proposed again: final ones that moved, and own ones that stand on none of these."""
-    above = _above(template)
-    settled: dict[str, Mapping[str, float]] = {}
-    for (population,), rows in proposals.partition_by("population", as_dict=True).items():
-        own = dict(rows.select("coordinate", "value").iter_rows())
-        if not above[population] & finals.keys() and np.isfinite(list(own.values())).all():
-            settled[population] = own
-    return {**settled, **finals}
-
-
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([tables[sample] for sample in sorted(tables)] or [pl.DataFrame(schema=PROPOSAL_SCHEMA)])
-
-
-def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, dict[str, float]]]:
-    """Sample -> population -> coordinate -> final cut, for final cuts other than those under which the file was proposed.
-
-    That is: moved by more than twice the spread, or given to a file that had none of its own. Only gates on which other
-    fitted gates stand matter.
-    """
-    last_resorts = {p.name: template.adapt_of(p.name).fixed for p in template.populations}
-    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)) & pl.col("final").is_finite())
-    moved: dict[str, dict[str, dict[str, float]]] = {}
-    columns = ("sample", "population", "coordinate", "own", "spread", "delta", "final")
-    for sample, population, coordinate, own, spread, delta, final in rows.select(columns).iter_rows():
-        used = own if np.isfinite(own) else last_resorts[population]
-        if used is None or abs(final - used) > max(2 * spread, delta):
-            moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
-    return moved
-
-
-def _above(template: GatingTemplate) -> dict[str, set[str]]:
-    """Population -> everything it stands on, as parent, operand or reference, however far above."""
-    above: dict[str, set[str]] = {"root": set()}
-    for name in template.order:
-        population = template.by_name[name]
-        direct = {population.parent, *population.referred}
-        above[name] = direct.union(*(above[other] for other in direct))
-    return above
-
-
-def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
-    """Fitted gates on which another fitted gate stands."""
-    above = _above(template)
-    fitted = [p.name for p in template.populations if p.gate is not None and p.gate.fitted]
-    return [name for name in fitted if any(name in above[other] for other in fitted)]
 
 
 def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
@@ -283,42 +172,3 @@ def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template:
         if all(result.flags[name] & FAIL for name in endpoints):
             message = f"{files[result.sample]}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
             yield Failure(result.sample, files[result.sample], "gate", "GatingError", message)
-
-
-class _Runner:
-    """Runs a function over jobs on threads; exceptions become failures."""
-
-    def __init__(self, workers: int, progress: Progress | None) -> None:
-        self.failures: list[Failure] = []
-        self._workers, self._progress = workers, progress
-
-    def run(self, stage: str, jobs: list[Job], function: Callable[[Job], T]) -> dict[str, T]:
-        done: dict[str, T] = {}
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="il2cyto") as executor:
-            futures = {executor.submit(function, job): job for job in jobs}
-            for i, future in enumerate(as_completed(futures), start=1):
-                job = futures[future]
-                try:
-                    done[job.sample] = future.result()
-                except Exception as error:  # noqa: BLE001 - one bad file must not stop the others
-                    self.failures.append(_failure(job, stage, error))
-                if self._progress is not None:
-                    self._progress(stage, i, len(jobs))
-        return done
-
-
-def _failure(job: Job, stage: str, error: Exception) -> Failure:
-    name = type(error).__name__
-    if isinstance(error, Il2cytoError):
-        return Failure(job.sample, job.path.name, stage, name, str(error))
-    # The text of a foreign exception may quote the file; only its class leaves.
-    logger.debug("%s: %s during %s", job.path.name, name, stage)
-    message = f"{job.path.name}: unexpected {name} during {stage}; the file was left out. Please report it with the file's header."
-    return Failure(job.sample, job.path.name, stage, name, message)
-
-
-def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:
-    """Failures as a table of text: sample, file, stage, error, message."""
-    rows = [(f.sample, f.file, f.stage, f.error, f.message) for f in failures]
-    columns = dict.fromkeys(("sample", "file", "stage", "error", "message"), pl.String)
-    return pl.DataFrame(rows, schema=columns, orient="row")

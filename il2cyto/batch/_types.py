@@ -1,0 +1,84 @@
+"""What goes into a batch and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from il2cyto.gt import GateResult
+    from il2cyto.panel import Channel
+    from il2cyto.template import GatingTemplate
+
+#: Called with the stage, the files done and the files in all.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to gate. Batch and subject are the only things gating may know about where it comes from."""
+
+    sample: str
+    path: Path
+    batch: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that did not make it, and why."""
+
+    sample: str
+    file: str
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file beside its gates."""
+
+    sample: str
+    file: str
+    sha256: str
+    simulated: bool
+    flags: tuple[str, ...]
+    channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
+
+
+@dataclass(frozen=True)
+class GatedBatch:
+    """All files of one panel, gated.
+
+    Attributes
+    ----------
+    results
+        One per readable file, sorted by sample.
+    cuts
+        The table of :func:`il2cyto.gt.reconcile`: own and final cut of every sample and fitted gate, with the reason.
+    failures
+        Files without a result, and files in which no endpoint could be evaluated.
+    polygons
+        Sample -> population -> the polygon that a person drew in place of its gate.
+    """
+
+    template: GatingTemplate
+    results: tuple[GateResult, ...]
+    cuts: pl.DataFrame
+    facts: Mapping[str, FileFacts]
+    failures: tuple[Failure, ...]
+    polygons: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
+
+
+def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:
+    """Failures as a table of text: sample, file, stage, error, message."""
+    rows = [(f.sample, f.file, f.stage, f.error, f.message) for f in failures]
+    columns = dict.fromkeys(("sample", "file", "stage", "error", "message"), pl.String)
+    return pl.DataFrame(rows, schema=columns, orient="row")
