@@ -36,6 +36,9 @@ app.add_typer(templates_app, name="templates")
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, study.yaml.", show_default=False)]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Threads; default: one per core.")]
+DaskOption = Annotated[
+    str | None, typer.Option("--dask", help="Address of a Dask scheduler, or 'local' for processes on this machine.")
+]
 
 
 def main() -> None:
@@ -91,6 +94,7 @@ def gate(
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
 ) -> None:
     """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
 
@@ -99,7 +103,7 @@ def gate(
     from il2cyto import pipeline
 
     with _progress() as progress:
-        output = pipeline.gate(study, out, events=events, workers=workers, progress=progress)
+        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, progress=progress)
     _close(output)
 
 
@@ -109,6 +113,7 @@ def run(
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
 ) -> None:
     """Gate a study, summarise the populations by arm and visit, and draw them.
 
@@ -117,8 +122,29 @@ def run(
     from il2cyto import pipeline
 
     with _progress() as progress:
-        output = pipeline.run(study, out, events=events, workers=workers, progress=progress)
+        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, progress=progress)
     _close(output)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that gate or run has written.", show_default=False)],
+) -> None:
+    """Check a folder of results against its run record: that the record is whole, and the results are as it says.
+
+    Prints the head of the record; note it elsewhere, and you can tell later that no line was cut off.
+
+    Example: il2cyto verify results
+    """
+    from il2cyto.io import verify_run
+
+    found = verify_run(folder)
+    typer.echo(f"head {found.head}")
+    typer.echo(f"{found.lines} lines, {found.outputs} results, {len(found.problems)} problems", err=True)
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.problems:
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,18 @@ import polars as pl
 
 from il2cyto import get
 from il2cyto.batch import failures_frame
-from il2cyto.cohort import gate_study
+from il2cyto.cohort import gate_study, read_gates
 from il2cyto.io import read_study, write_anndata, write_csv
+from il2cyto.provenance import record_gating, record_outputs, record_run
 from il2cyto.tl import summarise_dynamics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anndata import AnnData
 
     from il2cyto.batch import Failure, Progress
+    from il2cyto.cohort import GatedStudy
 
 FREQUENCY_COLUMNS = (
     *("sample", "subject", "visit", "arm", "panel", "population", "parent", "count", "parent_count"),
@@ -53,9 +55,13 @@ def gate(
     *,
     events: bool = False,
     workers: int | None = None,
+    dask: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study's files and write the results.
+
+    What was found in each file is kept in ``shards/``: after a run that was killed the same call goes on where it stopped, and
+    only what changed is gated again. See docs/runs.md.
 
     Parameters
     ----------
@@ -66,37 +72,25 @@ def gate(
     events
         Also write each file's events with their gates, ``events/<sample>.h5ad``.
     workers
-        Threads; as many as there are cores if None.
+        Threads, or processes with ``dask="local"``; as many as there are cores if None. Their number changes no result.
+    dask
+        Address of a Dask scheduler, or ``local`` for processes on this machine; threads if None.
     progress
         Called with stage, files done and files in all.
 
     Returns
     -------
     What was written: ``results.h5ad`` (with several panels ``results-<panel>.h5ad``), ``tables/frequencies.csv``,
-    ``tables/cuts.csv`` and ``tables/failures.csv``.
+    ``tables/cuts.csv`` and ``tables/failures.csv``. ``run.jsonl`` records the run.
 
     Raises
     ------
     StudyError, TemplateError
         With every problem of the study or template. Nothing has been written then.
+    RunError
+        If another run is writing to the folder.
     """
-    out = Path(out)
-    gated = gate_study(
-        read_study(study), workers=workers, progress=progress, events_dir=out / "events" if events else None
-    )
-    names = {panel: "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad" for panel in gated.cohorts}
-    files = [write_anndata(adata, out / names[panel]) for panel, adata in gated.cohorts.items()]
-    frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
-    cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
-    tables = out / "tables"
-    files += [
-        write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"]),
-        write_csv(_with_flag_names(cuts), tables / "cuts.csv"),
-        write_csv(failures_frame(gated.failures), tables / "failures.csv"),
-    ]
-    if events:
-        files.append(out / "events")
-    return Output(out, gated.cohorts, gated.failures, tuple(files))
+    return _run(study, out, events=events, workers=workers, dask=dask, progress=progress)
 
 
 def run(
@@ -105,6 +99,7 @@ def run(
     *,
     events: bool = False,
     workers: int | None = None,
+    dask: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study and add the summary tables and pictures.
@@ -112,18 +107,74 @@ def run(
     Parameters, result and errors are those of :func:`gate`. Beside its files there are ``tables/dynamics.csv`` and
     ``figures/dynamics.{svg,pdf,png}``: the populations by arm over the visits, for each panel that has endpoints.
     """
+    return _run(study, out, events=events, workers=workers, dask=dask, progress=progress, more=_summarise)
+
+
+def _run(
+    study: str | Path,
+    out: str | Path,
+    *,
+    events: bool,
+    workers: int | None,
+    dask: str | None,
+    progress: Progress | None,
+    more: Callable[[Output], Iterable[Path]] = lambda output: (),
+) -> Output:
+    """Gate, write, and write what `more` makes of it, all of it on record."""
+    study, out = Path(study), Path(out)
+    about = read_study(study)
+    gates = read_gates(about)
+    file = study / "study.yaml" if study.is_dir() else study
+    command = "run" if more is _summarise else "gate"
+    with record_run(about, gates, out, file=file, command=command, settings={"events": events}) as record:
+        gated = gate_study(
+            about,
+            gates=gates,
+            workers=workers,
+            dask=dask,
+            shards=out / "shards",
+            progress=progress,
+            events_dir=out / "events" if events else None,
+        )
+        record_gating(record, about, gated)
+        _remove_events(out / "events", about.sheet["sample"])
+        output = Output(out, gated.cohorts, gated.failures, tuple(_write(gated, out)))
+        files = (*output.files, *more(output))
+        record_outputs(record, out, files)
+    return replace(output, files=(*files, out / "events") if events else files)
+
+
+def _write(gated: GatedStudy, out: Path) -> Iterator[Path]:
+    for panel, adata in gated.cohorts.items():
+        name = "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad"
+        yield write_anndata(adata, out / name)
+    frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
+    cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
+    tables = out / "tables"
+    yield write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"])
+    yield write_csv(_with_flag_names(cuts), tables / "cuts.csv")
+    yield write_csv(failures_frame(gated.failures), tables / "failures.csv")
+
+
+def _summarise(output: Output) -> Iterator[Path]:
     from il2cyto.pl import dynamics, save_figure
 
-    output = gate(study, out, events=events, workers=workers, progress=progress)
-    files, figures = list(output.files), output.folder / "figures"
     for panel, adata in output.cohorts.items():
         if not adata.n_obs or not (adata.var["role"] == "endpoint").any():
             continue
         suffix = "" if len(output.cohorts) == 1 else f"-{panel}"
-        files.append(write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv"))
+        yield write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv")
         figure = dynamics(adata)
-        files += [save_figure(figure, figures / f"dynamics{suffix}.{kind}") for kind in ("svg", "pdf", "png")]
-    return Output(output.folder, output.cohorts, output.failures, tuple(files))
+        for kind in ("svg", "pdf", "png"):
+            yield save_figure(figure, output.folder / "figures" / f"dynamics{suffix}.{kind}")
+
+
+def _remove_events(folder: Path, samples: pl.Series) -> None:
+    """Remove the events of samples that are no longer in the study."""
+    kept = set(samples)
+    for path in folder.glob("*.h5ad"):
+        if path.stem not in kept:
+            path.unlink()
 
 
 def summary(output: Output) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.batch._executor import Backend as Backend, open_backend as open_backend
     from il2cyto.batch._gate_files import gate_files as gate_files
     from il2cyto.batch._types import (
         Failure as Failure,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Backend": "_executor",
         "Failure": "_types",
         "FileFacts": "_types",
         "GatedBatch": "_types",
@@ -28,5 +30,6 @@ __getattr__, __dir__, __all__ = attach(
         "Progress": "_types",
         "failures_frame": "_types",
         "gate_files": "_gate_files",
+        "open_backend": "_executor",
     },
 )

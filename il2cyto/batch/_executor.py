@@ -1,43 +1,184 @@
-"""Runs a function over the files of a batch; one bad file is a row in `failures`, the others go on."""
+"""Runs a step over the files of a batch; one bad file is a row in `failures`, the others go on."""
 
 from __future__ import annotations
 
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from il2cyto.batch._contents import Contents, Known, fingerprint
 from il2cyto.batch._types import Failure
-from il2cyto.errors import Il2cytoError
+from il2cyto.errors import FcsError, Il2cytoError
+from il2cyto.io import open_fcs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor, Future
+    from pathlib import Path
 
+    from il2cyto.batch._shards import Shards
+    from il2cyto.batch._steps import Step, Task
     from il2cyto.batch._types import Job, Progress
 
 logger = logging.getLogger("il2cyto")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Backend:
+    """Where tasks run.
+
+    Attributes
+    ----------
+    chunk_bytes
+        Files are handed out together until they hold so much; 0 for one at a time.
+    died
+        What a future raises when the process that ran it is gone.
+    """
+
+    executor: Executor
+    chunk_bytes: int = 0
+    died: tuple[type[Exception], ...] = ()
+
+
+@contextmanager
+def open_backend(workers: int | None = None) -> Iterator[Backend]:
+    """Threads: the kernels release the GIL."""
+    executor = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="il2cyto")
+    try:
+        yield Backend(executor)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
 class Runner:
-    """Runs a function over jobs on threads; exceptions become failures."""
+    """Runs steps; what is in a shard already is not done again, and exceptions become failures.
 
-    def __init__(self, workers: int, progress: Progress | None) -> None:
+    Attributes
+    ----------
+    failures
+        Of all steps so far.
+    """
+
+    def __init__(self, backend: Backend, shards: Shards, contents: Contents, progress: Progress | None) -> None:
         self.failures: list[Failure] = []
-        self._workers, self._progress = workers, progress
+        self._backend, self._shards, self._contents, self._progress = backend, shards, contents, progress
 
-    def run(self, stage: str, jobs: list[Job], function: Callable[[Job], T]) -> dict[str, T]:
+    def run(self, stage: str, tasks: Sequence[Task], step: Step[T]) -> dict[str, T]:
+        """Results by sample; those that failed are absent."""
         done: dict[str, T] = {}
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="il2cyto") as executor:
-            futures = {executor.submit(function, job): job for job in jobs}
-            for i, future in enumerate(as_completed(futures), start=1):
-                job = futures[future]
-                try:
-                    done[job.sample] = future.result()
-                except Exception as error:  # noqa: BLE001 - one bad file must not stop the others
-                    self.failures.append(_failure(job, stage, error))
-                if self._progress is not None:
-                    self._progress(stage, i, len(jobs))
+        todo: list[Task] = []
+        for task in tasks:
+            result = self._stored(step, task)
+            if result is None:
+                todo.append(task)
+            else:
+                done[task.job.sample] = result
+        finished = len(done)
+        self._report(stage, finished, len(tasks))
+        for task, outcome in self._outcomes(stage, step, todo):
+            if isinstance(outcome, Known):
+                self._contents.remember(outcome)
+                result = self._stored(step, task)
+                if result is None:
+                    outcome = _lost(task.job, stage)
+                else:
+                    done[task.job.sample] = result
+            if isinstance(outcome, Failure):
+                self._contents.forget(task.job.path)
+                self.failures.append(outcome)
+            finished += 1
+            self._report(stage, finished, len(tasks))
         return done
+
+    def _report(self, stage: str, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(stage, done, total)
+
+    def _stored(self, step: Step[T], task: Task) -> T | None:
+        """The result of a shard; None if there is none, or if what the file holds is not known."""
+        known = self._contents.known(task.job.path)
+        if known is None:
+            return None
+        key = step.key(task, known.content)
+        document = self._shards.load(key) if step.is_kept(task, key) else None
+        return None if document is None else step.read(document, task, known.content)
+
+    def _outcomes(self, stage: str, step: Step[T], tasks: list[Task]) -> Iterator[tuple[Task, Known | Failure]]:
+        """Each task with what it gave, in the order in which they finish."""
+        suspects: list[Task] = []
+        futures = {self._submit(stage, step, chunk): chunk for chunk in self._chunks(tasks)}
+        for future in as_completed(futures):
+            chunk = futures.pop(future)
+            try:
+                outcomes = future.result()
+            except self._backend.died:
+                suspects.extend(chunk)
+            else:
+                yield from zip(chunk, outcomes, strict=True)
+        # One after the other, so that a file that kills its process takes no other file with it.
+        for task in sorted(suspects, key=lambda task: task.job.sample):
+            try:
+                (outcome,) = self._submit(stage, step, [task]).result()
+            except self._backend.died:
+                outcome = _killer(task.job, stage)
+            yield task, outcome
+
+    def _submit(self, stage: str, step: Step[T], chunk: Sequence[Task]) -> Future[list[Known | Failure]]:
+        known = [self._contents.known(task.job.path) for task in chunk]
+        return self._backend.executor.submit(_work, stage, step, list(zip(chunk, known, strict=True)), self._shards)
+
+    def _chunks(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+        chunk: list[Task] = []
+        size = 0
+        for task in tasks:
+            chunk.append(task)
+            size += _size(task.job.path)
+            if size >= self._backend.chunk_bytes:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+
+def _work(
+    stage: str, step: Step[T], tasks: Sequence[tuple[Task, Known | None]], shards: Shards
+) -> list[Known | Failure]:
+    """What a worker does with its files. Only names and hashes go back; the results are in the shards."""
+    outcomes: list[Known | Failure] = []
+    for task, known in tasks:
+        try:
+            outcomes.append(_work_one(step, task, known, shards))
+        except Exception as error:  # noqa: BLE001 - one bad file must not stop the others
+            outcomes.append(_failure(task.job, stage, error))
+    return outcomes
+
+
+def _work_one(step: Step[T], task: Task, known: Known | None, shards: Shards) -> Known:
+    path = task.job.path
+    before = fingerprint(path)
+    file = open_fcs(path)
+    unchanged = known is not None and known.confirmed and known.fingerprint == before
+    found = known if known is not None and unchanged else Known(before, file.sha256(), confirmed=True)
+    if known is not None and known.content != found.content and known.fingerprint == before:
+        raise FcsError(file.name, "content", "another than when size and time were the same", "Run again.")
+    key = step.key(task, found.content)
+    if shards.load(key) is None or not step.is_kept(task, key):
+        document = step.make(file, task, key, found.content)
+        if fingerprint(path) != before:
+            raise FcsError(file.name, "file", "changed while it was read", "Wait until it is complete, and run again.")
+        shards.save(key, document)
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _failure(job: Job, stage: str, error: Exception) -> Failure:
@@ -48,3 +189,16 @@ def _failure(job: Job, stage: str, error: Exception) -> Failure:
     logger.debug("%s: %s during %s", job.path.name, name, stage)
     message = f"{job.path.name}: unexpected {name} during {stage}; the file was left out. Please report it with the file's header."
     return Failure(job.sample, job.path.name, stage, name, message)
+
+
+def _killer(job: Job, stage: str) -> Failure:
+    message = f"{job.path.name}: the process that read it died during {stage}, also with no other file at work; the file was left out."
+    return Failure(job.sample, job.path.name, stage, "GatingError", message)
+
+
+def _lost(job: Job, stage: str) -> Failure:
+    message = (
+        f"{job.path.name}: the worker's result of {stage} is not where it should be. Workers need the same software as the "
+        f"program that starts them, and a folder of shards that all of them see."
+    )
+    return Failure(job.sample, job.path.name, stage, "GatingError", message)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.batch._executor import Runner
+from il2cyto.batch._contents import Contents
+from il2cyto.batch._executor import Runner, open_backend
 from il2cyto.batch._rounds import moved_cuts, settled_cuts
-from il2cyto.batch._types import Failure, FileFacts, GatedBatch
+from il2cyto.batch._shards import FolderStore, Shards
+from il2cyto.batch._steps import Apply, Propose
+from il2cyto.batch._types import Failure, GatedBatch
 from il2cyto.errors import FcsWarning
-from il2cyto.gt._apply import apply
 from il2cyto.gt._flags import FAIL, Flag
-from il2cyto.gt._plan import Events, make_plan
-from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
+from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt._reconcile import reconcile
-from il2cyto.io import open_fcs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-    from il2cyto.batch._types import Job, Progress
+    from il2cyto.batch._executor import Backend
+    from il2cyto.batch._types import FileFacts, Job, Progress
     from il2cyto.gt import GateResult
     from il2cyto.template import GatingTemplate, Override
 
@@ -33,9 +35,11 @@ def gate_files(
     *,
     aliases: Mapping[str, str] | None = None,
     workers: int | None = None,
+    backend: Backend | None = None,
+    shards: Path | None = None,
     progress: Progress | None = None,
     overrides: Iterable[Override] = (),
-    on_gated: Callable[[Job, GateResult], None] | None = None,
+    events: Path | None = None,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
 
@@ -49,65 +53,41 @@ def gate_files(
         A lab's own labels, found label -> marker.
     workers
         Threads; as many as there are cores if None. Their number changes nothing but the time.
+    backend
+        From :func:`open_backend`, to run elsewhere than on own threads.
+    shards
+        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None.
     progress
         Called after every file.
     overrides
         Gates that a person set for single samples. They are applied last and move no other sample's cut.
-    on_gated
-        Called in the worker for each gated file, with its membership masks (to write the events, for example).
+    events
+        Folder for each file's events with their gates, ``<sample>.h5ad``; they are not written if None.
 
     Returns
     -------
     The gated batch. A file that cannot be read or gated stands in ``failures``; nothing is raised for it.
     """
     jobs = sorted(jobs, key=lambda job: job.sample)
-    runner = Runner(workers or os.cpu_count() or 1, progress)
-    aliases = dict(aliases or {})
-    with warnings.catch_warnings():
+    aliases, overrides = dict(aliases or {}), tuple(overrides)
+    store = Shards({} if shards is None else FolderStore(shards))
+    contents = Contents(None if shards is None else shards / "contents.jsonl")
+    with warnings.catch_warnings(), open_backend(workers) if backend is None else nullcontext(backend) as where:
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
-        proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases, {}))
+        runner = Runner(where, store, contents, progress)
+        proposed = runner.run("propose", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
         live = [job for job in jobs if job.sample in proposed]
-        overrides = tuple(overrides)
         cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
         polygons = _polygons(overrides)
         of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
         empty = cuts.clear()
-
-        def gate(job: Job) -> GateResult:
-            events = _events(job, template, aliases)
-            result = apply(
-                events,
-                of_sample.get(job.sample, empty),
-                sample=job.sample,
-                polygons=polygons.get(job.sample),
-                keep_masks=on_gated is not None,
-            )
-            if on_gated is not None:
-                on_gated(job, result)
-            return result
-
-        gated = runner.run("apply", live, gate)
+        tasks = [Apply.task(job, of_sample.get(job.sample, empty), polygons.get(job.sample, {})) for job in live]
+        gated = runner.run("apply", tasks, Apply(template, aliases, events))
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
     failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}
     return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
-
-
-def _events(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> Events:
-    file = open_fcs(job.path)
-    return Events(file, make_plan(template, file.panel(aliases), file=file.name))
-
-
-def _propose(
-    job: Job, template: GatingTemplate, aliases: Mapping[str, str], given: Mapping[str, Mapping[str, float]]
-) -> tuple[pl.DataFrame, FileFacts]:
-    file = open_fcs(job.path)
-    events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
-    sha256 = file.sha256()
-    codes = tuple(flag.code for flag in file.flags)
-    facts = FileFacts(job.sample, file.name, sha256, file.simulated, codes, events.plan.channels)
-    return propose(events, sample=job.sample, content=sha256, given=given), facts
 
 
 def _reconcile(
@@ -129,12 +109,8 @@ def _reconcile(
     if not moved:
         return cuts
     given = {sample: settled_cuts(tables[sample], finals, template) for sample, finals in moved.items()}
-    again = runner.run(
-        "propose again",
-        [job for job in jobs if job.sample in given],
-        lambda job: _propose(job, template, aliases, given[job.sample])[0],
-    )
-    for sample, table in again.items():
+    tasks = [Propose.task(job, given[job.sample]) for job in jobs if job.sample in given]
+    for sample, (table, _) in runner.run("propose again", tasks, Propose(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
     return reconcile(_stack(tables), groups, template)

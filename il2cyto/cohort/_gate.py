@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.batch import Job, gate_files
+from il2cyto.batch import Job, gate_files, open_backend
 from il2cyto.cohort._build import build_cohort
-from il2cyto.io import find_template, read_overrides, read_template, write_events
+from il2cyto.io import find_template, read_overrides, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,19 +17,34 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from il2cyto.batch import Failure, Progress
-    from il2cyto.gt import GateResult
+    from il2cyto.batch import Failure, GatedBatch, Progress
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
 
 
 @dataclass(frozen=True)
+class Gates:
+    """What a study gates with: for each panel its template and the text of its file, and the overrides of all."""
+
+    templates: Mapping[str, GatingTemplate]
+    sources: Mapping[str, str]
+    overrides: tuple[Override, ...]
+
+
+@dataclass(frozen=True)
 class GatedStudy:
-    """A gated study: for each panel the cohort object and the table of cuts behind it."""
+    """A gated study: for each panel the cohort object and the table of cuts behind it.
+
+    Attributes
+    ----------
+    inputs
+        Sample -> SHA-256 of its file, None where that could not be opened.
+    """
 
     cohorts: Mapping[str, AnnData]
     cuts: Mapping[str, pl.DataFrame]
     failures: tuple[Failure, ...]
+    inputs: Mapping[str, str | None]
 
     @property
     def mod(self) -> Mapping[str, AnnData]:
@@ -43,8 +58,32 @@ class GatedStudy:
         return adata
 
 
+def read_gates(study: Study) -> Gates:
+    """Read the templates and overrides of a study.
+
+    Raises
+    ------
+    TemplateError, StudyError
+        With every problem of a template, or of the overrides.
+    """
+    paths = {panel: find_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()}
+    templates = {panel: read_template(path) for panel, path in paths.items()}
+    overrides: tuple[Override, ...] = ()
+    if study.overrides is not None:
+        of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+        overrides = read_overrides(study.path(study.overrides), of_sample)
+    return Gates(templates, {panel: path.read_text(encoding="utf-8") for panel, path in paths.items()}, overrides)
+
+
 def gate_study(
-    study: Study, *, workers: int | None = None, progress: Progress | None = None, events_dir: Path | None = None
+    study: Study,
+    *,
+    gates: Gates | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    shards: Path | None = None,
+    progress: Progress | None = None,
+    events_dir: Path | None = None,
 ) -> GatedStudy:
     """Gate every file of a study.
 
@@ -52,8 +91,14 @@ def gate_study(
     ----------
     study
         From :func:`il2cyto.io.read_study`.
+    gates
+        Its templates and overrides, from :func:`read_gates`, which is called if None.
     workers
-        Threads; as many as there are cores if None.
+        Threads, or processes with ``dask="local"``; as many as there are cores if None.
+    dask
+        Address of a Dask scheduler, or ``local`` for processes on this machine; threads if None.
+    shards
+        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None.
     progress
         Called with stage, files done and files in all.
     events_dir
@@ -75,48 +120,38 @@ def gate_study(
     >>> cohort.gate_study(study).adata.layers["counts"].shape[0] == study.sheet.height
     True
     """
-    cohorts: dict[str, AnnData] = {}
-    cuts: dict[str, pl.DataFrame] = {}
-    failures: list[Failure] = []
-    overrides = _overrides(study)
-    for panel in study.panels:
-        # FMO and compensation tubes have no frequencies of their own.
-        rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
-        if not rows.height:
-            continue
-        path = find_template(study.panels[panel].template, relative_to=study.folder)
-        template, source = read_template(path), path.read_text(encoding="utf-8")
-
-        def keep_events(job: Job, result: GateResult, template: GatingTemplate = template) -> None:
-            if events_dir is not None:
-                target = events_dir / f"{job.sample}.h5ad"
-                write_events(
-                    job.path, target, sample=job.sample, batch=job.batch, template=template, masks=result.masks
+    gates = gates or read_gates(study)
+    batches: dict[str, GatedBatch] = {}
+    with open_backend(workers) as backend:
+        for panel, template in gates.templates.items():
+            rows = _rows(study, panel)
+            if rows.height:
+                batches[panel] = gate_files(
+                    _jobs(rows, study, template),
+                    template,
+                    aliases=study.marker_aliases,
+                    backend=backend,
+                    shards=shards,
+                    progress=progress,
+                    overrides=[override for override in gates.overrides if override.sample in set(rows["sample"])],
+                    events=events_dir,
                 )
-
-        batch = gate_files(
-            _jobs(rows, study, template),
-            template,
-            aliases=study.marker_aliases,
-            workers=workers,
-            progress=progress,
-            overrides=[override for override in overrides if override.sample in set(rows["sample"])],
-            on_gated=None if events_dir is None else keep_events,
-        )
-        cohorts[panel] = build_cohort(batch, study, rows, panel=panel, source=source)
-        cuts[panel] = batch.cuts
-        failures.extend(batch.failures)
-    return GatedStudy(cohorts, cuts, tuple(failures))
-
-
-def _overrides(study: Study) -> tuple[Override, ...]:
-    if study.overrides is None:
-        return ()
-    templates = {
-        panel: read_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()
+    cohorts = {
+        panel: build_cohort(batch, study, _rows(study, panel), panel=panel, source=gates.sources[panel])
+        for panel, batch in batches.items()
     }
-    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
-    return read_overrides(study.path(study.overrides), of_sample)
+    inputs: dict[str, str | None] = {}
+    for panel, batch in batches.items():
+        inputs |= dict.fromkeys(_rows(study, panel)["sample"]) | {
+            fact.sample: fact.sha256 for fact in batch.facts.values()
+        }
+    failures = tuple(failure for batch in batches.values() for failure in batch.failures)
+    return GatedStudy(cohorts, {panel: batch.cuts for panel, batch in batches.items()}, failures, inputs)
+
+
+def _rows(study: Study, panel: str) -> pl.DataFrame:
+    """The panel's rows of the sample sheet; FMO and compensation tubes have no frequencies of their own."""
+    return study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
 
 
 def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:

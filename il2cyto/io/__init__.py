@@ -9,6 +9,7 @@ from il2cyto._lazy import attach
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.io._anndata import (
         read_anndata as read_anndata,
+        read_events_provenance as read_events_provenance,
         write_anndata as write_anndata,
         write_events as write_events,
     )
@@ -23,6 +24,12 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.io._gatingml import read_gatingml as read_gatingml
     from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
+    from il2cyto.io._provenance import (
+        RunRecord as RunRecord,
+        Verification as Verification,
+        open_run_record as open_run_record,
+        verify_run as verify_run,
+    )
     from il2cyto.io._study import read_study as read_study
     from il2cyto.io._tables import write_csv as write_csv
     from il2cyto.io._templates import (
@@ -44,6 +51,10 @@ __getattr__, __dir__, __all__ = attach(
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
+        "RunRecord": "_provenance",
+        "Verification": "_provenance",
+        "open_run_record": "_provenance",
+        "verify_run": "_provenance",
         "read_study": "_study",
         "write_fcs": "_fcs",
         "find_template": "_templates",
@@ -53,6 +64,7 @@ __getattr__, __dir__, __all__ = attach(
         "write_gatingml": "_gatingml_write",
         "write_template": "_templates",
         "read_anndata": "_anndata",
+        "read_events_provenance": "_anndata",
         "write_anndata": "_anndata",
         "write_events": "_anndata",
         "write_csv": "_tables",
