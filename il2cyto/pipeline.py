@@ -207,4 +207,5 @@ def _summary(adata: AnnData) -> pl.DataFrame:
 def _with_flag_names(cuts: pl.DataFrame) -> pl.DataFrame:
     from il2cyto.gt import flag_names
 
-    return cuts.with_columns(pl.col("flags").map_elements(flag_names, return_dtype=pl.String))
+    names = {flags: flag_names(flags) for flags in cuts["flags"].unique()}
+    return cuts.with_columns(pl.col("flags").replace_strict(names, return_dtype=pl.String))

@@ -108,7 +108,7 @@ def _reconcile(
     moved = moved_cuts(cuts, template)
     if not moved:
         return cuts
-    given = {sample: settled_cuts(tables[sample], finals, template) for sample, finals in moved.items()}
+    given = settled_cuts(tables, moved, template)
     tasks = [Propose.task(job, given[job.sample]) for job in jobs if job.sample in given]
     for sample, (table, _) in runner.run("propose again", tasks, Propose(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,13 +49,19 @@ def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
 
 
 def settled_cuts(
-    proposals: pl.DataFrame, finals: Mapping[str, Mapping[str, float]], template: GatingTemplate
-) -> dict[str, Mapping[str, float]]:
-    """The cuts with which a file is proposed again: final ones that moved, and own ones that stand on none of these."""
+    tables: Mapping[str, pl.DataFrame], moved: Mapping[str, Mapping[str, Mapping[str, float]]], template: GatingTemplate
+) -> dict[str, dict[str, Mapping[str, float]]]:
+    """The cuts with which files are proposed again: final ones that moved, and own ones that stand on none of these."""
     above = _above(template)
-    settled: dict[str, Mapping[str, float]] = {}
-    for (population,), rows in proposals.partition_by("population", as_dict=True).items():
-        own = dict(rows.select("coordinate", "value").iter_rows())
-        if not above[population] & finals.keys() and np.isfinite(list(own.values())).all():
-            settled[population] = own
-    return {**settled, **finals}
+    settled: dict[str, dict[str, Mapping[str, float]]] = {}
+    for sample, finals in moved.items():
+        own: dict[str, dict[str, float]] = {}
+        for population, coordinate, value in tables[sample].select("population", "coordinate", "value").iter_rows():
+            own.setdefault(population, {})[coordinate] = value
+        kept = {
+            population: cuts
+            for population, cuts in own.items()
+            if not above[population] & finals.keys() and all(map(math.isfinite, cuts.values()))
+        }
+        settled[sample] = {**kept, **finals}
+    return settled
