@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
-    from il2cyto.batch._executor import Backend as Backend, open_backend as open_backend
+    from il2cyto.batch._executor import open_backend as open_backend
     from il2cyto.batch._gate_files import gate_files as gate_files
     from il2cyto.batch._types import (
+        Backend as Backend,
         Failure as Failure,
         FileFacts as FileFacts,
         GatedBatch as GatedBatch,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "Backend": "_executor",
+        "Backend": "_types",
         "Failure": "_types",
         "FileFacts": "_types",
         "GatedBatch": "_types",

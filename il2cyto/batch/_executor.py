@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from il2cyto.batch._contents import Contents, Known, fingerprint
-from il2cyto.batch._types import Failure
-from il2cyto.errors import FcsError, Il2cytoError
+from il2cyto.batch._types import Backend, Failure
+from il2cyto.errors import FcsError, FcsWarning, Il2cytoError
 from il2cyto.io import open_fcs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
     from pathlib import Path
 
     from il2cyto.batch._shards import Shards
@@ -26,30 +27,37 @@ if TYPE_CHECKING:
 logger = logging.getLogger("il2cyto")
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Backend:
-    """Where tasks run.
-
-    Attributes
-    ----------
-    chunk_bytes
-        Files are handed out together until they hold so much; 0 for one at a time.
-    died
-        What a future raises when the process that ran it is gone.
-    """
-
-    executor: Executor
-    chunk_bytes: int = 0
-    died: tuple[type[Exception], ...] = ()
+#: What a process of a cluster gets at once, whichever comes first: a second's work, while handing out takes milliseconds.
+ENOUGH_BYTES = 32_000_000
+MOST_FILES = 50
 
 
 @contextmanager
-def open_backend(workers: int | None = None) -> Iterator[Backend]:
-    """Threads: the kernels release the GIL."""
-    executor = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="il2cyto")
+def open_backend(workers: int | None = None, dask: str | None = None) -> Iterator[Backend]:
+    """Threads, whose kernels release the GIL; or the processes of a Dask cluster.
+
+    Parameters
+    ----------
+    workers
+        Threads or processes on this machine; as many as there are cores if None.
+    dask
+        Address of a scheduler, its scheduler file, or ``local``; threads if None.
+
+    Raises
+    ------
+    RunError
+        If there is no such cluster.
+    """
+    if dask is not None:
+        from il2cyto.batch._dask import open_dask
+
+        with open_dask(dask, workers) as backend:
+            yield backend
+        return
+    slots = workers or os.cpu_count() or 1
+    executor = ThreadPoolExecutor(slots, thread_name_prefix="il2cyto")
     try:
-        yield Backend(executor)
+        yield Backend(executor, slots)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -129,19 +137,32 @@ class Runner:
 
     def _submit(self, stage: str, step: Step[T], chunk: Sequence[Task]) -> Future[list[Known | Failure]]:
         known = [self._contents.known(task.job.path) for task in chunk]
-        return self._backend.executor.submit(_work, stage, step, list(zip(chunk, known, strict=True)), self._shards)
+        work = _work_quietly if self._backend.remote else _work
+        return self._backend.executor.submit(work, stage, step, list(zip(chunk, known, strict=True)), self._shards)
 
     def _chunks(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+        """Files handed out together: one to a thread, and to a process as many as take it half a second or more."""
+        even = math.ceil(len(tasks) / (2 * self._backend.slots))
+        most = min(even, MOST_FILES) if self._backend.remote else 1
         chunk: list[Task] = []
         size = 0
         for task in tasks:
             chunk.append(task)
             size += _size(task.job.path)
-            if size >= self._backend.chunk_bytes:
+            if len(chunk) >= most or size >= ENOUGH_BYTES:
                 yield chunk
                 chunk, size = [], 0
         if chunk:
             yield chunk
+
+
+def _work_quietly(
+    stage: str, step: Step[T], tasks: Sequence[tuple[Task, Known | None]], shards: Shards
+) -> list[Known | Failure]:
+    """In a process of its own: what the reader has to say is kept with the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FcsWarning)
+        return _work(stage, step, tasks, shards)
 
 
 def _work(

@@ -14,7 +14,7 @@ from il2cyto.batch._rounds import moved_cuts, settled_cuts
 from il2cyto.batch._shards import FolderStore, Shards
 from il2cyto.batch._steps import Apply, Propose
 from il2cyto.batch._types import Failure, GatedBatch
-from il2cyto.errors import FcsWarning
+from il2cyto.errors import FcsWarning, RunError
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt._reconcile import reconcile
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from il2cyto.batch._executor import Backend
-    from il2cyto.batch._types import FileFacts, Job, Progress
+    from il2cyto.batch._types import Backend, FileFacts, Job, Progress
     from il2cyto.gt import GateResult
     from il2cyto.template import GatingTemplate, Override
 
@@ -56,7 +55,8 @@ def gate_files(
     backend
         From :func:`open_backend`, to run elsewhere than on own threads.
     shards
-        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None.
+        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None, which
+        processes of a cluster cannot use.
     progress
         Called after every file.
     overrides
@@ -67,7 +67,15 @@ def gate_files(
     Returns
     -------
     The gated batch. A file that cannot be read or gated stands in ``failures``; nothing is raised for it.
+
+    Raises
+    ------
+    RunError
+        If the backend is a cluster and there is no folder of shards.
     """
+    if backend is not None and backend.remote and shards is None:
+        msg = "a cluster hands results over as files: name a folder of shards that all of its machines see"
+        raise RunError(msg)
     jobs = sorted(jobs, key=lambda job: job.sample)
     aliases, overrides = dict(aliases or {}), tuple(overrides)
     store = Shards({} if shards is None else FolderStore(shards))

@@ -10,6 +10,7 @@ import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from il2cyto.gt import GateResult
@@ -28,6 +29,26 @@ class Job:
     path: Path
     batch: str | None = None
     subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the work runs.
+
+    Attributes
+    ----------
+    slots
+        Tasks that run at the same time.
+    remote
+        Whether in other processes, which share nothing with this one but files.
+    died
+        What a future raises when the process that ran it is gone.
+    """
+
+    executor: Executor
+    slots: int
+    remote: bool = False
+    died: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

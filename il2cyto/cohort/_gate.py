@@ -122,7 +122,7 @@ def gate_study(
     """
     gates = gates or read_gates(study)
     batches: dict[str, GatedBatch] = {}
-    with open_backend(workers) as backend:
+    with open_backend(workers, dask) as backend:
         for panel, template in gates.templates.items():
             rows = _rows(study, panel)
             if rows.height:
