@@ -37,7 +37,11 @@ StudyArgument = Annotated[Path, typer.Argument(help="The study file, study.yaml.
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Threads; default: one per core.")]
 DaskOption = Annotated[
-    str | None, typer.Option("--dask", help="Address of a Dask scheduler, or 'local' for processes on this machine.")
+    str | None,
+    typer.Option("--dask", help="A Dask scheduler's address or file, or 'local' for processes on this machine."),
+]
+ShardsOption = Annotated[
+    str | None, typer.Option("--shards", help="URL for the shards, such as s3://bucket/trial; default: OUT/shards.")
 ]
 
 
@@ -95,6 +99,7 @@ def gate(
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
     dask: DaskOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
 
@@ -103,7 +108,7 @@ def gate(
     from il2cyto import pipeline
 
     with _progress() as progress:
-        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, progress=progress)
+        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
 
 
@@ -114,6 +119,7 @@ def run(
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
     dask: DaskOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Gate a study, summarise the populations by arm and visit, and draw them.
 
@@ -122,7 +128,7 @@ def run(
     from il2cyto import pipeline
 
     with _progress() as progress:
-        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, progress=progress)
+        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
 
 

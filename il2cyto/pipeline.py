@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from il2cyto import get
-from il2cyto.batch import failures_frame
+from il2cyto.batch import failures_frame, open_cache
 from il2cyto.cohort import gate_study, read_gates
 from il2cyto.io import read_study, write_anndata, write_csv
 from il2cyto.provenance import record_gating, record_outputs, record_run
@@ -56,6 +56,7 @@ def gate(
     events: bool = False,
     workers: int | None = None,
     dask: str | None = None,
+    shards: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study's files and write the results.
@@ -74,7 +75,10 @@ def gate(
     workers
         Threads, or processes with ``dask="local"``; as many as there are cores if None. Their number changes no result.
     dask
-        Address of a Dask scheduler, or ``local`` for processes on this machine; threads if None.
+        Address of a Dask scheduler, its scheduler file, or ``local`` for processes on this machine; threads if None.
+    shards
+        URL for what was found in each file, such as ``s3://bucket/trial``; ``<out>/shards`` if None. The workers of a cluster must
+        see it.
     progress
         Called with stage, files done and files in all.
 
@@ -90,7 +94,7 @@ def gate(
     RunError
         If another run is writing to the folder.
     """
-    return _run(study, out, events=events, workers=workers, dask=dask, progress=progress)
+    return _run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
 
 
 def run(
@@ -100,6 +104,7 @@ def run(
     events: bool = False,
     workers: int | None = None,
     dask: str | None = None,
+    shards: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study and add the summary tables and pictures.
@@ -107,7 +112,9 @@ def run(
     Parameters, result and errors are those of :func:`gate`. Beside its files there are ``tables/dynamics.csv`` and
     ``figures/dynamics.{svg,pdf,png}``: the populations by arm over the visits, for each panel that has endpoints.
     """
-    return _run(study, out, events=events, workers=workers, dask=dask, progress=progress, more=_summarise)
+    return _run(
+        study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress, more=_summarise
+    )
 
 
 def _run(
@@ -117,6 +124,7 @@ def _run(
     events: bool,
     workers: int | None,
     dask: str | None,
+    shards: str | None,
     progress: Progress | None,
     more: Callable[[Output], Iterable[Path]] = lambda output: (),
 ) -> Output:
@@ -132,7 +140,7 @@ def _run(
             gates=gates,
             workers=workers,
             dask=dask,
-            shards=out / "shards",
+            cache=open_cache(out / "shards", shards),
             progress=progress,
             events_dir=out / "events" if events else None,
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from il2cyto.io import fingerprint
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from il2cyto.io import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Known:
     Attributes
     ----------
     fingerprint
-        Of path, size, time and inode; it tells nothing of the path.
+        Of path, size, time and inode.
     confirmed
         Whether the bytes were hashed in this run, not in an earlier one.
     """
@@ -30,28 +32,36 @@ class Known:
 
 
 class Contents:
-    """Remembers contents by fingerprint, in a file if there is one: one line each, the last one counts."""
+    """Remembers contents by fingerprint, in a file if there is one: a line each, the last one counts.
+
+    Each file is looked at once in the life of this object: a run sees its inputs as they were when it came to them.
+    """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._contents = _read(file) if file is not None and file.is_file() else {}
-        self._confirmed: set[str] = set()
+        self._seen: dict[Source, Known] = {}
 
-    def known(self, path: Path) -> Known | None:
-        """What is remembered of a file as it is now."""
-        now = fingerprint(path)
-        content = self._contents.get(now)
-        return Known(now, content, now in self._confirmed) if content else None
+    def known(self, source: Source) -> Known | None:
+        """What is remembered of a file."""
+        if source not in self._seen:
+            now = fingerprint(source)
+            content = self._contents.get(now)
+            if not content:
+                return None
+            self._seen[source] = Known(now, content, confirmed=False)
+        return self._seen[source]
 
-    def remember(self, known: Known) -> None:
+    def remember(self, source: Source, known: Known) -> None:
         """Remember a content that was just hashed."""
-        self._confirmed.add(known.fingerprint)
+        self._seen[source] = known
         self._write(known.fingerprint, known.content)
 
-    def forget(self, path: Path) -> None:
+    def forget(self, source: Source) -> None:
         """Hash a file again next time."""
-        if self._contents.get(now := fingerprint(path)):
-            self._write(now, "")
+        known = self._seen.pop(source, None)
+        if known is not None:
+            self._write(known.fingerprint, "")
 
     def _write(self, now: str, content: str) -> None:
         if self._contents.get(now) == content:
@@ -72,13 +82,3 @@ def _read(file: Path) -> dict[str, str]:
             continue
         contents[now] = content
     return contents
-
-
-def fingerprint(path: Path) -> str:
-    """What changes when a file changes, without opening it; "" where there is no file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    facts = [os.fspath(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ino]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

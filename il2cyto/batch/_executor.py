@@ -10,16 +10,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from il2cyto.batch._contents import Contents, Known, fingerprint
+from il2cyto.batch._contents import Known
 from il2cyto.batch._types import Backend, Failure
 from il2cyto.errors import FcsError, FcsWarning, Il2cytoError
-from il2cyto.io import open_fcs
+from il2cyto.io import file_size, fingerprint, local_copy, open_fcs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
+    from il2cyto.batch._cache import Cache
     from il2cyto.batch._shards import Shards
     from il2cyto.batch._steps import Step, Task
     from il2cyto.batch._types import Job, Progress
@@ -71,9 +71,10 @@ class Runner:
         Of all steps so far.
     """
 
-    def __init__(self, backend: Backend, shards: Shards, contents: Contents, progress: Progress | None) -> None:
+    def __init__(self, backend: Backend, cache: Cache, progress: Progress | None) -> None:
         self.failures: list[Failure] = []
-        self._backend, self._shards, self._contents, self._progress = backend, shards, contents, progress
+        self._backend, self._progress = backend, progress
+        self._shards, self._contents = cache.shards, cache.contents
 
     def run(self, stage: str, tasks: Sequence[Task], step: Step[T]) -> dict[str, T]:
         """Results by sample; those that failed are absent."""
@@ -89,7 +90,7 @@ class Runner:
         self._report(stage, finished, len(tasks))
         for task, outcome in self._outcomes(stage, step, todo):
             if isinstance(outcome, Known):
-                self._contents.remember(outcome)
+                self._contents.remember(task.job.path, outcome)
                 result = self._stored(step, task)
                 if result is None:
                     outcome = _lost(task.job, stage)
@@ -148,7 +149,7 @@ class Runner:
         size = 0
         for task in tasks:
             chunk.append(task)
-            size += _size(task.job.path)
+            size += file_size(task.job.path) if self._backend.remote else 0
             if len(chunk) >= most or size >= ENOUGH_BYTES:
                 yield chunk
                 chunk, size = [], 0
@@ -179,47 +180,45 @@ def _work(
 
 
 def _work_one(step: Step[T], task: Task, known: Known | None, shards: Shards) -> Known:
-    path = task.job.path
-    before = fingerprint(path)
-    file = open_fcs(path)
-    unchanged = known is not None and known.confirmed and known.fingerprint == before
-    found = known if known is not None and unchanged else Known(before, file.sha256(), confirmed=True)
-    if known is not None and known.content != found.content and known.fingerprint == before:
-        raise FcsError(file.name, "content", "another than when size and time were the same", "Run again.")
-    key = step.key(task, found.content)
-    if shards.load(key) is None or not step.is_kept(task, key):
-        document = step.make(file, task, key, found.content)
-        if fingerprint(path) != before:
-            raise FcsError(file.name, "file", "changed while it was read", "Wait until it is complete, and run again.")
-        shards.save(key, document)
+    source, name = task.job.path, task.job.file
+    before = fingerprint(source)
+    with local_copy(source) as path:
+        file = open_fcs(path)
+        if known is not None and known.confirmed and known.fingerprint == before:
+            found = known
+        else:
+            found = Known(before, file.sha256(), confirmed=True)
+        if known is not None and known.content != found.content:
+            raise FcsError(name, "content", "not what it was when its size and time were last looked at", "Run again.")
+        key = step.key(task, found.content)
+        if shards.load(key) is None or not step.is_kept(task, key):
+            document = step.make(file, task, key, found.content)
+            if fingerprint(source) != before:
+                raise FcsError(name, "file", "changed while it was read", "Wait until it is complete, and run again.")
+            shards.save(key, document)
     return found
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _failure(job: Job, stage: str, error: Exception) -> Failure:
     name = type(error).__name__
     if isinstance(error, Il2cytoError):
-        return Failure(job.sample, job.path.name, stage, name, str(error))
+        return Failure(job.sample, job.file, stage, name, str(error))
     # The text of a foreign exception may quote the file; only its class leaves.
-    logger.debug("%s: %s during %s", job.path.name, name, stage)
-    message = f"{job.path.name}: unexpected {name} during {stage}; the file was left out. Please report it with the file's header."
-    return Failure(job.sample, job.path.name, stage, name, message)
+    logger.debug("%s: %s during %s", job.file, name, stage)
+    message = (
+        f"{job.file}: unexpected {name} during {stage}; the file was left out. Please report it with the file's header."
+    )
+    return Failure(job.sample, job.file, stage, name, message)
 
 
 def _killer(job: Job, stage: str) -> Failure:
-    message = f"{job.path.name}: the process that read it died during {stage}, also with no other file at work; the file was left out."
-    return Failure(job.sample, job.path.name, stage, "GatingError", message)
+    message = f"{job.file}: the process that read it died during {stage}, also with no other file at work; the file was left out."
+    return Failure(job.sample, job.file, stage, "GatingError", message)
 
 
 def _lost(job: Job, stage: str) -> Failure:
     message = (
-        f"{job.path.name}: the worker's result of {stage} is not where it should be. Workers need the same software as the "
+        f"{job.file}: the worker's result of {stage} is not where it should be. Workers need the same software as the "
         f"program that starts them, and a folder of shards that all of them see."
     )
-    return Failure(job.sample, job.path.name, stage, "GatingError", message)
+    return Failure(job.sample, job.file, stage, "GatingError", message)

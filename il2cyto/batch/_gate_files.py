@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from il2cyto.batch._cache import Cache
 from il2cyto.batch._contents import Contents
 from il2cyto.batch._executor import Runner, open_backend
 from il2cyto.batch._rounds import moved_cuts, settled_cuts
-from il2cyto.batch._shards import FolderStore, Shards
+from il2cyto.batch._shards import Shards
 from il2cyto.batch._steps import Apply, Propose
 from il2cyto.batch._types import Failure, GatedBatch
 from il2cyto.errors import FcsWarning, RunError
@@ -35,7 +36,7 @@ def gate_files(
     aliases: Mapping[str, str] | None = None,
     workers: int | None = None,
     backend: Backend | None = None,
-    shards: Path | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
     overrides: Iterable[Override] = (),
     events: Path | None = None,
@@ -54,9 +55,9 @@ def gate_files(
         Threads; as many as there are cores if None. Their number changes nothing but the time.
     backend
         From :func:`open_backend`, to run elsewhere than on own threads.
-    shards
-        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None, which
-        processes of a cluster cannot use.
+    cache
+        From :func:`open_cache`: keeps what was found in each file, so that a later call does not do it again. Memory if None,
+        which processes of a cluster cannot use.
     progress
         Called after every file.
     overrides
@@ -71,19 +72,18 @@ def gate_files(
     Raises
     ------
     RunError
-        If the backend is a cluster and there is no folder of shards.
+        If the backend is a cluster and there is no cache.
     """
-    if backend is not None and backend.remote and shards is None:
+    if backend is not None and backend.remote and cache is None:
         msg = "a cluster hands results over as files: name a folder of shards that all of its machines see"
         raise RunError(msg)
     jobs = sorted(jobs, key=lambda job: job.sample)
     aliases, overrides = dict(aliases or {}), tuple(overrides)
-    store = Shards({} if shards is None else FolderStore(shards))
-    contents = Contents(None if shards is None else shards / "contents.jsonl")
+    cache = cache or Cache(Shards({}), Contents())
     with warnings.catch_warnings(), open_backend(workers) if backend is None else nullcontext(backend) as where:
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
-        runner = Runner(where, store, contents, progress)
+        runner = Runner(where, cache, progress)
         proposed = runner.run("propose", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
         live = [job for job in jobs if job.sample in proposed]
         cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
@@ -150,7 +150,7 @@ def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
-    files = {job.sample: job.path.name for job in jobs}
+    files = {job.sample: job.file for job in jobs}
     endpoints = [p.name for p in template.populations if p.endpoint] or [p.name for p in template.reported]
     for result in results:
         if all(result.flags[name] & FAIL for name in endpoints):

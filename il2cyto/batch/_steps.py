@@ -104,7 +104,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             for marker, about in document["channels"].items()
         }
         flags = tuple(document["flags"])
-        facts = FileFacts(task.job.sample, task.job.path.name, content, document["simulated"], flags, channels)
+        facts = FileFacts(task.job.sample, task.job.file, content, document["simulated"], flags, channels)
         return table, facts
 
 
@@ -141,7 +141,7 @@ class Apply(_OfTemplate[GateResult]):
         if self.events is not None:
             job = task.job
             write_events(
-                job.path,
+                file.path,
                 self._target(job),
                 sample=job.sample,
                 batch=job.batch,

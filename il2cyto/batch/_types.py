@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from il2cyto.io import source_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from il2cyto.gt import GateResult
+    from il2cyto.io import Source
     from il2cyto.panel import Channel
     from il2cyto.template import GatingTemplate
 
@@ -23,12 +25,23 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to gate. Batch and subject are the only things gating may know about where it comes from."""
+    """One file to gate. Batch and subject are the only things gating may know about where it comes from.
+
+    Attributes
+    ----------
+    path
+        Where it is: a path, or a URL such as ``s3://bucket/a.fcs``.
+    """
 
     sample: str
-    path: Path
+    path: Source
     batch: str | None = None
     subject: str | None = None
+
+    @property
+    def file(self) -> str:
+        """Its name without the folder."""
+        return source_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)

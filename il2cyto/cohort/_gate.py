@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from il2cyto.batch import Failure, GatedBatch, Progress
+    from il2cyto.batch import Cache, Failure, GatedBatch, Progress
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
 
@@ -81,7 +81,7 @@ def gate_study(
     gates: Gates | None = None,
     workers: int | None = None,
     dask: str | None = None,
-    shards: Path | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
     events_dir: Path | None = None,
 ) -> GatedStudy:
@@ -97,8 +97,9 @@ def gate_study(
         Threads, or processes with ``dask="local"``; as many as there are cores if None.
     dask
         Address of a Dask scheduler, or ``local`` for processes on this machine; threads if None.
-    shards
-        Folder that keeps what was found in each file, so that a later call does not do it again; memory if None.
+    cache
+        From :func:`il2cyto.batch.open_cache`: keeps what was found in each file, so that a later call does not do it again.
+        Memory if None, which a cluster cannot use.
     progress
         Called with stage, files done and files in all.
     events_dir
@@ -131,7 +132,7 @@ def gate_study(
                     template,
                     aliases=study.marker_aliases,
                     backend=backend,
-                    shards=shards,
+                    cache=cache,
                     progress=progress,
                     overrides=[override for override in gates.overrides if override.sample in set(rows["sample"])],
                     events=events_dir,
@@ -158,6 +159,6 @@ def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Jo
     """One job a file; batch and subject are the sheet's columns that the template's grouping names."""
     batch, subject = template.grouping.batch, template.grouping.subject
     return [
-        Job(row["sample"], study.path(row["file"]), batch=row.get(batch), subject=row.get(subject))
+        Job(row["sample"], study.source(row["file"]), batch=row.get(batch), subject=row.get(subject))
         for row in rows.iter_rows(named=True)
     ]

@@ -30,6 +30,15 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         open_run_record as open_run_record,
         verify_run as verify_run,
     )
+    from il2cyto.io._remote import (
+        Source as Source,
+        file_size as file_size,
+        fingerprint as fingerprint,
+        is_url as is_url,
+        local_copy as local_copy,
+        open_mapping as open_mapping,
+        source_name as source_name,
+    )
     from il2cyto.io._study import read_study as read_study
     from il2cyto.io._tables import write_csv as write_csv
     from il2cyto.io._templates import (
@@ -52,6 +61,13 @@ __getattr__, __dir__, __all__ = attach(
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
         "RunRecord": "_provenance",
+        "Source": "_remote",
+        "file_size": "_remote",
+        "fingerprint": "_remote",
+        "is_url": "_remote",
+        "local_copy": "_remote",
+        "open_mapping": "_remote",
+        "source_name": "_remote",
         "Verification": "_provenance",
         "open_run_record": "_provenance",
         "verify_run": "_provenance",
