@@ -100,6 +100,7 @@ def gate(
     workers: WorkersOption = None,
     dask: DaskOption = None,
     shards: ShardsOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only list what would be gated, and why.")] = False,
 ) -> None:
     """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
 
@@ -107,6 +108,9 @@ def gate(
     """
     from il2cyto import pipeline
 
+    if dry_run:
+        _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
     with _progress() as progress:
         output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
@@ -120,6 +124,7 @@ def run(
     workers: WorkersOption = None,
     dask: DaskOption = None,
     shards: ShardsOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only list what would be gated, and why.")] = False,
 ) -> None:
     """Gate a study, summarise the populations by arm and visit, and draw them.
 
@@ -127,6 +132,9 @@ def run(
     """
     from il2cyto import pipeline
 
+    if dry_run:
+        _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
     with _progress() as progress:
         output = pipeline.run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
@@ -322,6 +330,13 @@ def _print_problems(problems: pl.DataFrame) -> None:
         typer.echo(
             f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}"
         )
+
+
+def _print_rehearsal(rows: pl.DataFrame) -> None:
+    """A line for each file of the first step that is not done."""
+    for _, step, sample, file, why in rows.iter_rows():
+        typer.echo(f"{step:<14} {sample}  {file}: {why}")
+    typer.echo(f"{rows.height} files to gate" if rows.height else "nothing to gate", err=True)
 
 
 def _close(output: Output) -> None:

@@ -10,9 +10,9 @@ import polars as pl
 
 from il2cyto import get
 from il2cyto.batch import failures_frame, open_cache
-from il2cyto.cohort import gate_study, read_gates
-from il2cyto.io import read_study, write_anndata, write_csv
-from il2cyto.provenance import record_gating, record_outputs, record_run
+from il2cyto.cohort import gate_study, read_gates, rehearse_study
+from il2cyto.io import read_run_record, read_study, write_anndata, write_csv
+from il2cyto.provenance import record_gating, record_outputs, record_run, why
 from il2cyto.tl import summarise_dynamics
 
 if TYPE_CHECKING:
@@ -115,6 +115,31 @@ def run(
     return _run(
         study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress, more=_summarise
     )
+
+
+def rehearse(study: str | Path, out: str | Path, *, events: bool = False, shards: str | None = None) -> pl.DataFrame:
+    """Say what :func:`gate` would have to do, and why, without reading events or writing anything.
+
+    Parameters
+    ----------
+    study, out, events, shards
+        As for :func:`gate`.
+
+    Returns
+    -------
+    One row per file of the first step that is not done: panel, step, sample, file, why. Later steps are not listed: which files
+    they concern depends on the cuts. No rows if all is done.
+    """
+    out, about = Path(out), read_study(study)
+    gates, cache, last = read_gates(about), open_cache(out / "shards", shards), read_run_record(out)
+    planned = rehearse_study(about, gates, cache, events_dir=out / "events" if events else None)
+    rows = [
+        (panel, step, job.sample, job.file, why(last, gates, panel, step, job.sample, known=cache.knows(job)))
+        for panel, (step, jobs) in planned.items()
+        for job in jobs
+    ]
+    columns = ("panel", "step", "sample", "file", "why")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
 
 
 def _run(

@@ -41,13 +41,12 @@ def record_run(
         _remove_drafts(folder)
         user = os.environ.get(USER_VARIABLE)
         record.add("start", {"command": command, "settings": dict(settings), **({"user": user} if user else {})})
-        record.note("software", {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES})
+        record.note("software", _software())
         tables = {path.name: file_digest(path) for path in (file, *_tables(study))}
         record.note("study", {"study": study.study, "files": tables})
         record.note("seeds", {"rule": "SHA-256 of file, population and template"})
         record.note("templates", _templates(gates))
-        overrides = [override.model_dump(mode="json", exclude_none=True) for override in gates.overrides]
-        record.note("overrides", {"overrides": overrides})
+        record.note("overrides", {"overrides": _overrides(gates)})
         yield record
         record.add("end", {"failed": len(record.last("failures")["failures"])})
 
@@ -76,6 +75,39 @@ def record_outputs(record: RunRecord, folder: Path, files: Iterable[Path]) -> No
                 path.unlink()
         others = {}
     record.note("outputs", dict(sorted({**others, **written}.items())))
+
+
+def why(last: Mapping[str, Any], gates: Gates, panel: str, stage: str, sample: str, *, known: bool) -> str:
+    """Say why a file has to be gated, by what the record of the last run says.
+
+    Parameters
+    ----------
+    last
+        From :func:`il2cyto.io.read_run_record`.
+    known
+        Whether the file is as it was when it was last read.
+    """
+    if sample not in last.get("inputs", {}):
+        return "new, or not finished"
+    if not known:
+        return "file changed"
+    if last.get("templates", {}).get(panel) != _templates(gates)[panel]:
+        return "template changed"
+    if last.get("software") != _software():
+        return "software changed"
+    of_sample = [override for override in _overrides(gates) if override["sample"] == sample]
+    before = [override for override in last["overrides"]["overrides"] if override["sample"] == sample]
+    if of_sample != before:
+        return "override changed"
+    return "settings changed" if stage == "propose" else "cut moved, or result missing"
+
+
+def _software() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def _overrides(gates: Gates) -> list[dict[str, Any]]:
+    return [override.model_dump(mode="json", exclude_none=True) for override in gates.overrides]
 
 
 def _templates(gates: Gates) -> dict[str, dict[str, str]]:

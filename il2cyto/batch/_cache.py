@@ -12,6 +12,8 @@ from il2cyto.io import open_mapping
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from il2cyto.batch._types import Job
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -19,6 +21,10 @@ class Cache:
 
     shards: Shards
     contents: Contents
+
+    def knows(self, job: Job) -> bool:
+        """Whether a file is as it was when it was last read."""
+        return self.contents.known(job.path) is not None
 
 
 def open_cache(folder: Path, url: str | None = None) -> Cache:

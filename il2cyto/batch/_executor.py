@@ -157,6 +157,24 @@ class Runner:
             yield chunk
 
 
+class NotDone(Exception):
+    """What a step would have to do."""
+
+    def __init__(self, stage: str, tasks: Sequence[Task]) -> None:
+        super().__init__(stage)
+        self.stage, self.tasks = stage, tasks
+
+
+class Rehearsal(Runner):
+    """Runs nothing: stops at the first step that is not wholly in shards."""
+
+    def _outcomes(self, stage: str, step: Step[T], tasks: list[Task]) -> Iterator[tuple[Task, Known | Failure]]:
+        del step
+        if tasks:
+            raise NotDone(stage, tasks)
+        return iter(())
+
+
 def _work_quietly(
     stage: str, step: Step[T], tasks: Sequence[tuple[Task, Known | None]], shards: Shards
 ) -> list[Known | Failure]:

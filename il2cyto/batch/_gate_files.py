@@ -10,7 +10,7 @@ import polars as pl
 
 from il2cyto.batch._cache import Cache
 from il2cyto.batch._contents import Contents
-from il2cyto.batch._executor import Runner, open_backend
+from il2cyto.batch._executor import NotDone, Rehearsal, Runner, open_backend
 from il2cyto.batch._rounds import moved_cuts, settled_cuts
 from il2cyto.batch._shards import Shards
 from il2cyto.batch._steps import Apply, Propose
@@ -77,21 +77,54 @@ def gate_files(
     if backend is not None and backend.remote and cache is None:
         msg = "a cluster hands results over as files: name a folder of shards that all of its machines see"
         raise RunError(msg)
-    jobs = sorted(jobs, key=lambda job: job.sample)
-    aliases, overrides = dict(aliases or {}), tuple(overrides)
     cache = cache or Cache(Shards({}), Contents())
     with warnings.catch_warnings(), open_backend(workers) if backend is None else nullcontext(backend) as where:
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
         runner = Runner(where, cache, progress)
-        proposed = runner.run("propose", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
-        live = [job for job in jobs if job.sample in proposed]
-        cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
-        polygons = _polygons(overrides)
-        of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
-        empty = cuts.clear()
-        tasks = [Apply.task(job, of_sample.get(job.sample, empty), polygons.get(job.sample, {})) for job in live]
-        gated = runner.run("apply", tasks, Apply(template, aliases, events))
+        return _gate(runner, jobs, template, dict(aliases or {}), tuple(overrides), events)
+
+
+def rehearse_files(
+    jobs: Iterable[Job],
+    template: GatingTemplate,
+    *,
+    cache: Cache,
+    aliases: Mapping[str, str] | None = None,
+    overrides: Iterable[Override] = (),
+    events: Path | None = None,
+) -> tuple[str, tuple[Job, ...]]:
+    """Find out what :func:`gate_files` would have to do, without reading a file.
+
+    Returns
+    -------
+    The first step that is not done, and its files; ("", ()) if all is done. What later steps will have to do is known only then.
+    """
+    with open_backend(1) as backend:
+        try:
+            _gate(Rehearsal(backend, cache, None), jobs, template, dict(aliases or {}), tuple(overrides), events)
+        except NotDone as stop:
+            return stop.stage, tuple(task.job for task in stop.tasks)
+    return "", ()
+
+
+def _gate(
+    runner: Runner,
+    jobs: Iterable[Job],
+    template: GatingTemplate,
+    aliases: Mapping[str, str],
+    overrides: tuple[Override, ...],
+    events: Path | None,
+) -> GatedBatch:
+    jobs = sorted(jobs, key=lambda job: job.sample)
+    proposed = runner.run("propose", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
+    live = [job for job in jobs if job.sample in proposed]
+    cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
+    polygons = _polygons(overrides)
+    of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
+    empty = cuts.clear()
+    tasks = [Apply.task(job, of_sample.get(job.sample, empty), polygons.get(job.sample, {})) for job in live]
+    gated = runner.run("apply", tasks, Apply(template, aliases, events))
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
     failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         Gates as Gates,
         gate_study as gate_study,
         read_gates as read_gates,
+        rehearse_study as rehearse_study,
     )
 
 __getattr__, __dir__, __all__ = attach(
@@ -23,5 +24,6 @@ __getattr__, __dir__, __all__ = attach(
         "build_cohort": "_build",
         "gate_study": "_gate",
         "read_gates": "_gate",
+        "rehearse_study": "_gate",
     },
 )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.batch import Job, gate_files, open_backend
+from il2cyto.batch import Job, gate_files, open_backend, rehearse_files
 from il2cyto.cohort._build import build_cohort
 from il2cyto.io import find_template, read_overrides, read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from anndata import AnnData
@@ -29,6 +29,11 @@ class Gates:
     templates: Mapping[str, GatingTemplate]
     sources: Mapping[str, str]
     overrides: tuple[Override, ...]
+
+    def overrides_of(self, jobs: Iterable[Job]) -> list[Override]:
+        """The overrides of some samples."""
+        samples = {job.sample for job in jobs}
+        return [override for override in self.overrides if override.sample in samples]
 
 
 @dataclass(frozen=True)
@@ -125,16 +130,16 @@ def gate_study(
     batches: dict[str, GatedBatch] = {}
     with open_backend(workers, dask) as backend:
         for panel, template in gates.templates.items():
-            rows = _rows(study, panel)
-            if rows.height:
+            jobs = _jobs(study, panel, template)
+            if jobs:
                 batches[panel] = gate_files(
-                    _jobs(rows, study, template),
+                    jobs,
                     template,
                     aliases=study.marker_aliases,
                     backend=backend,
                     cache=cache,
                     progress=progress,
-                    overrides=[override for override in gates.overrides if override.sample in set(rows["sample"])],
+                    overrides=gates.overrides_of(jobs),
                     events=events_dir,
                 )
     cohorts = {
@@ -150,15 +155,33 @@ def gate_study(
     return GatedStudy(cohorts, {panel: batch.cuts for panel, batch in batches.items()}, failures, inputs)
 
 
+def rehearse_study(
+    study: Study, gates: Gates, cache: Cache, *, events_dir: Path | None = None
+) -> dict[str, tuple[str, tuple[Job, ...]]]:
+    """Find out what :func:`gate_study` would have to do: for each panel the first step that is not done, and its files."""
+    return {
+        panel: rehearse_files(
+            jobs,
+            template,
+            cache=cache,
+            aliases=study.marker_aliases,
+            overrides=gates.overrides_of(jobs),
+            events=events_dir,
+        )
+        for panel, template in gates.templates.items()
+        if (jobs := _jobs(study, panel, template))
+    }
+
+
 def _rows(study: Study, panel: str) -> pl.DataFrame:
     """The panel's rows of the sample sheet; FMO and compensation tubes have no frequencies of their own."""
     return study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
 
 
-def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:
+def _jobs(study: Study, panel: str, template: GatingTemplate) -> list[Job]:
     """One job a file; batch and subject are the sheet's columns that the template's grouping names."""
     batch, subject = template.grouping.batch, template.grouping.subject
     return [
         Job(row["sample"], study.source(row["file"]), batch=row.get(batch), subject=row.get(subject))
-        for row in rows.iter_rows(named=True)
+        for row in _rows(study, panel).iter_rows(named=True)
     ]

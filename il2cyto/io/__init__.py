@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         RunRecord as RunRecord,
         Verification as Verification,
         open_run_record as open_run_record,
+        read_run_record as read_run_record,
         verify_run as verify_run,
     )
     from il2cyto.io._remote import (
@@ -70,6 +71,7 @@ __getattr__, __dir__, __all__ = attach(
         "source_name": "_remote",
         "Verification": "_provenance",
         "open_run_record": "_provenance",
+        "read_run_record": "_provenance",
         "verify_run": "_provenance",
         "read_study": "_study",
         "write_fcs": "_fcs",

@@ -98,6 +98,13 @@ def open_run_record(folder: str | Path) -> Iterator[RunRecord]:
         yield RunRecord(stream)
 
 
+def read_run_record(folder: str | Path) -> dict[str, Any]:
+    """Read what the last line of each kind says; empty if there is no record."""
+    path = Path(folder) / RUN_RECORD
+    entries = map(_parse, _lines(path.read_bytes())) if path.is_file() else ()
+    return {entry["kind"]: entry["content"] for entry in entries if entry is not None}
+
+
 @dataclass(frozen=True)
 class Verification:
     """What :func:`verify_run` found.

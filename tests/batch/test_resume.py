@@ -130,7 +130,9 @@ def test_a_file_that_changed_behind_its_size_and_time_is_refused_once_and_read_t
     os.utime(file, ns=times)
     shutil.rmtree(tmp_path / "out" / "shards" / "apply")  # so that its bytes are read
     (failure,) = pipeline.gate(study, tmp_path / "out").failures
-    assert failure.message == f"{file.name}: content: another than when size and time were the same. Run again."
+    assert failure.message == (
+        f"{file.name}: content: not what it was when its size and time were last looked at. Run again."
+    )
     assert pipeline.gate(study, tmp_path / "out").failures == ()
     pipeline.gate(study, tmp_path / "fresh")
     assert outputs(tmp_path / "out") == outputs(tmp_path / "fresh")
