@@ -11,7 +11,7 @@ import polars as pl
 from il2cyto import get
 from il2cyto.batch import failures_frame, open_cache
 from il2cyto.cohort import gate_study, read_gates, rehearse_study
-from il2cyto.io import read_run_record, read_study, write_anndata, write_csv
+from il2cyto.io import read_run_record, read_study, write_anndata, write_csv, write_densities
 from il2cyto.provenance import record_gating, record_outputs, record_run, why
 from il2cyto.tl import summarise_dynamics
 
@@ -54,6 +54,7 @@ def gate(
     out: str | Path,
     *,
     events: bool = False,
+    densities: bool = True,
     workers: int | None = None,
     dask: str | None = None,
     shards: str | None = None,
@@ -72,6 +73,8 @@ def gate(
         Folder for the results; made if missing, files of the same name are replaced.
     events
         Also write each file's events with their gates, ``events/<sample>.h5ad``.
+    densities
+        Also write what each gate looks at, binned for review, ``densities.npz`` (with several panels ``densities-<panel>.npz``).
     workers
         Threads, or processes with ``dask="local"``; as many as there are cores if None. Their number changes no result.
     dask
@@ -84,8 +87,9 @@ def gate(
 
     Returns
     -------
-    What was written: ``results.h5ad`` (with several panels ``results-<panel>.h5ad``), ``tables/frequencies.csv``,
-    ``tables/cuts.csv`` and ``tables/failures.csv``. ``run.jsonl`` records the run.
+    What was written: ``results.h5ad`` and ``densities.npz`` (with several panels ``results-<panel>.h5ad`` and
+    ``densities-<panel>.npz``), ``tables/frequencies.csv``, ``tables/cuts.csv`` and ``tables/failures.csv``. ``run.jsonl``
+    records the run.
 
     Raises
     ------
@@ -94,7 +98,8 @@ def gate(
     RunError
         If another run is writing to the folder.
     """
-    return _run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
+    settings = {"events": events, "densities": densities}
+    return _run(study, out, settings, workers=workers, dask=dask, shards=shards, progress=progress)
 
 
 def run(
@@ -102,6 +107,7 @@ def run(
     out: str | Path,
     *,
     events: bool = False,
+    densities: bool = True,
     workers: int | None = None,
     dask: str | None = None,
     shards: str | None = None,
@@ -112,17 +118,18 @@ def run(
     Parameters, result and errors are those of :func:`gate`. Beside its files there are ``tables/dynamics.csv`` and
     ``figures/dynamics.{svg,pdf,png}``: the populations by arm over the visits, for each panel that has endpoints.
     """
-    return _run(
-        study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress, more=_summarise
-    )
+    settings = {"events": events, "densities": densities}
+    return _run(study, out, settings, workers=workers, dask=dask, shards=shards, progress=progress, more=_summarise)
 
 
-def rehearse(study: str | Path, out: str | Path, *, events: bool = False, shards: str | None = None) -> pl.DataFrame:
+def rehearse(
+    study: str | Path, out: str | Path, *, events: bool = False, densities: bool = True, shards: str | None = None
+) -> pl.DataFrame:
     """Say what :func:`gate` would have to do, and why, without reading events or writing anything.
 
     Parameters
     ----------
-    study, out, events, shards
+    study, out, events, densities, shards
         As for :func:`gate`.
 
     Returns
@@ -132,7 +139,8 @@ def rehearse(study: str | Path, out: str | Path, *, events: bool = False, shards
     """
     out, about = Path(out), read_study(study)
     gates, cache, last = read_gates(about), open_cache(out / "shards", shards), read_run_record(out)
-    planned = rehearse_study(about, gates, cache, events_dir=out / "events" if events else None)
+    events_dir = out / "events" if events else None
+    planned = rehearse_study(about, gates, cache, events_dir=events_dir, densities=densities)
     rows = [
         (panel, step, job.sample, job.file, why(last, gates, panel, step, job.sample, known=cache.knows(job)))
         for panel, (step, jobs) in planned.items()
@@ -145,8 +153,8 @@ def rehearse(study: str | Path, out: str | Path, *, events: bool = False, shards
 def _run(
     study: str | Path,
     out: str | Path,
+    settings: Mapping[str, bool],
     *,
-    events: bool,
     workers: int | None,
     dask: str | None,
     shards: str | None,
@@ -159,7 +167,7 @@ def _run(
     gates = read_gates(about)
     file = study / "study.yaml" if study.is_dir() else study
     command = "run" if more is _summarise else "gate"
-    with record_run(about, gates, out, file=file, command=command, settings={"events": events}) as record:
+    with record_run(about, gates, out, file=file, command=command, settings=settings) as record:
         gated = gate_study(
             about,
             gates=gates,
@@ -167,20 +175,24 @@ def _run(
             dask=dask,
             cache=open_cache(out / "shards", shards),
             progress=progress,
-            events_dir=out / "events" if events else None,
+            events_dir=out / "events" if settings["events"] else None,
+            densities=settings["densities"],
         )
         record_gating(record, about, gated)
         _remove_events(out / "events", about.sheet["sample"])
         output = Output(out, gated.cohorts, gated.failures, tuple(_write(gated, out)))
         files = (*output.files, *more(output))
         record_outputs(record, out, files)
-    return replace(output, files=(*files, out / "events") if events else files)
+    return replace(output, files=(*files, out / "events") if settings["events"] else files)
 
 
 def _write(gated: GatedStudy, out: Path) -> Iterator[Path]:
     for panel, adata in gated.cohorts.items():
         name = "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad"
         yield write_anndata(adata, out / name)
+    for panel, densities in gated.densities.items():
+        name = "densities.npz" if len(gated.densities) == 1 else f"densities-{panel}.npz"
+        yield write_densities(out / name, densities)
     frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
     cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
     tables = out / "tables"

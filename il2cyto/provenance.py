@@ -119,7 +119,7 @@ def _templates(gates: Gates) -> dict[str, dict[str, str]]:
 
 def _tables(study: Study) -> list[Path]:
     """The tables that the study names."""
-    clinical = study.clinical.model_dump().values() if study.clinical is not None else ()
+    clinical = (study.clinical.visits, study.clinical.adverse_events) if study.clinical is not None else ()
     named = (study.samples, study.subjects, study.aliases, study.overrides, *clinical)
     return [study.path(name) for name in named if name is not None]
 

@@ -40,6 +40,7 @@ def gate_files(
     progress: Progress | None = None,
     overrides: Iterable[Override] = (),
     events: Path | None = None,
+    densities: bool = False,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
 
@@ -64,6 +65,8 @@ def gate_files(
         Gates that a person set for single samples. They are applied last and move no other sample's cut.
     events
         Folder for each file's events with their gates, ``<sample>.h5ad``; they are not written if None.
+    densities
+        Keep what each gate looks at, binned for review: about 10 KB a gate and file.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def gate_files(
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
         runner = Runner(where, cache, progress)
-        return _gate(runner, jobs, template, dict(aliases or {}), tuple(overrides), events)
+        return _gate(runner, jobs, Apply(template, dict(aliases or {}), events, densities), tuple(overrides))
 
 
 def rehearse_files(
@@ -93,6 +96,7 @@ def rehearse_files(
     aliases: Mapping[str, str] | None = None,
     overrides: Iterable[Override] = (),
     events: Path | None = None,
+    densities: bool = False,
 ) -> tuple[str, tuple[Job, ...]]:
     """Find out what :func:`gate_files` would have to do, without reading a file.
 
@@ -102,20 +106,19 @@ def rehearse_files(
     """
     with open_backend(1) as backend:
         try:
-            _gate(Rehearsal(backend, cache, None), jobs, template, dict(aliases or {}), tuple(overrides), events)
+            _gate(
+                Rehearsal(backend, cache, None),
+                jobs,
+                Apply(template, dict(aliases or {}), events, densities),
+                tuple(overrides),
+            )
         except NotDone as stop:
             return stop.stage, tuple(task.job for task in stop.tasks)
     return "", ()
 
 
-def _gate(
-    runner: Runner,
-    jobs: Iterable[Job],
-    template: GatingTemplate,
-    aliases: Mapping[str, str],
-    overrides: tuple[Override, ...],
-    events: Path | None,
-) -> GatedBatch:
+def _gate(runner: Runner, jobs: Iterable[Job], last_step: Apply, overrides: tuple[Override, ...]) -> GatedBatch:
+    template, aliases = last_step.template, last_step.aliases
     jobs = sorted(jobs, key=lambda job: job.sample)
     proposed = runner.run("propose", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
     live = [job for job in jobs if job.sample in proposed]
@@ -124,7 +127,7 @@ def _gate(
     of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
     empty = cuts.clear()
     tasks = [Apply.task(job, of_sample.get(job.sample, empty), polygons.get(job.sample, {})) for job in live]
-    gated = runner.run("apply", tasks, Apply(template, aliases, events))
+    gated = runner.run("apply", tasks, last_step)
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
     failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}

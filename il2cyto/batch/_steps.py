@@ -12,7 +12,7 @@ from il2cyto.batch._types import FileFacts
 from il2cyto.gt._apply import GateResult, apply
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
-from il2cyto.io import read_events_provenance, write_events
+from il2cyto.io import Density, read_events_provenance, write_events
 from il2cyto.panel import Channel
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class _OfTemplate(Generic[T_co]):
     def _events(self, file: FcsFile) -> Events:
         return Events(file, make_plan(self.template, file.panel(self.aliases), file=file.name))
 
-    def _key(self, kind: str, task: Task, content: str) -> str:
-        return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail))
+    def _key(self, kind: str, task: Task, content: str, *settings: object) -> str:
+        return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail), *settings)
 
 
 class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
@@ -113,6 +113,7 @@ class Apply(_OfTemplate[GateResult]):
     """Counts with the final cuts and with the polygons that a person drew; with `events`, also the events to that folder."""
 
     events: Path | None = None
+    densities: bool = False
 
     @staticmethod
     def task(job: Job, cuts: pl.DataFrame, polygons: Mapping[str, Any]) -> Task:
@@ -120,7 +121,7 @@ class Apply(_OfTemplate[GateResult]):
         return Task(job, {"cuts": cuts.select(*_FINAL).rows(), "polygons": dict(polygons)})
 
     def key(self, task: Task, content: str) -> str:
-        return self._key("apply", task, content)
+        return self._key("apply", task, content, self.densities)
 
     def is_kept(self, task: Task, key: str) -> bool:
         if self.events is None:
@@ -137,6 +138,7 @@ class Apply(_OfTemplate[GateResult]):
             sample=task.job.sample,
             polygons=task.detail["polygons"],
             keep_masks=self.events is not None,
+            keep_densities=self.densities,
         )
         if self.events is not None:
             job = task.job
@@ -152,13 +154,21 @@ class Apply(_OfTemplate[GateResult]):
         document = {f.name: getattr(result, f.name) for f in fields(result) if f.name not in ("sample", "masks")}
         # JSON has no pairs as keys.
         document["medians"] = [[*pair, value] for pair, value in result.medians.items()]
+        document["densities"] = [asdict(density) for density in result.densities.values()]
         return document
 
     def read(self, document: Document, task: Task, content: str) -> GateResult:
         del content
         medians = {(population, marker): value for population, marker, value in document["medians"]}
-        return GateResult(**{**document, "sample": task.job.sample, "medians": medians, "masks": {}})
+        densities = {about["population"]: _density(about) for about in document["densities"]}
+        own = {"sample": task.job.sample, "medians": medians, "masks": {}, "densities": densities}
+        return GateResult(**{**document, **own})
 
     def _target(self, job: Job) -> Path:
         assert self.events is not None
         return self.events / f"{job.sample}.h5ad"
+
+
+def _density(about: Document) -> Density:
+    limits = {name: tuple(about[name]) for name in ("x_limits", "y_limits")}
+    return Density(**{**about, **limits})

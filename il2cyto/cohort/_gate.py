@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from il2cyto.batch import Cache, Failure, GatedBatch, Progress
+    from il2cyto.gt import Density
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
 
@@ -44,12 +45,15 @@ class GatedStudy:
     ----------
     inputs
         Sample -> SHA-256 of its file, None where that could not be opened.
+    densities
+        Panel -> sample -> population -> what its gate looks at, binned for review; empty if not asked for.
     """
 
     cohorts: Mapping[str, AnnData]
     cuts: Mapping[str, pl.DataFrame]
     failures: tuple[Failure, ...]
     inputs: Mapping[str, str | None]
+    densities: Mapping[str, Mapping[str, Mapping[str, Density]]] = field(default_factory=dict)
 
     @property
     def mod(self) -> Mapping[str, AnnData]:
@@ -89,6 +93,7 @@ def gate_study(
     cache: Cache | None = None,
     progress: Progress | None = None,
     events_dir: Path | None = None,
+    densities: bool = False,
 ) -> GatedStudy:
     """Gate every file of a study.
 
@@ -109,6 +114,8 @@ def gate_study(
         Called with stage, files done and files in all.
     events_dir
         Where to write each file's events with their gates, ``<sample>.h5ad``; not written if None.
+    densities
+        Keep what each gate looks at, binned for review.
 
     Returns
     -------
@@ -141,6 +148,7 @@ def gate_study(
                     progress=progress,
                     overrides=gates.overrides_of(jobs),
                     events=events_dir,
+                    densities=densities,
                 )
     cohorts = {
         panel: build_cohort(batch, study, _rows(study, panel), panel=panel, source=gates.sources[panel])
@@ -152,11 +160,13 @@ def gate_study(
             fact.sample: fact.sha256 for fact in batch.facts.values()
         }
     failures = tuple(failure for batch in batches.values() for failure in batch.failures)
-    return GatedStudy(cohorts, {panel: batch.cuts for panel, batch in batches.items()}, failures, inputs)
+    cuts = {panel: batch.cuts for panel, batch in batches.items()}
+    binned = {panel: {result.sample: result.densities for result in batch.results} for panel, batch in batches.items()}
+    return GatedStudy(cohorts, cuts, failures, inputs, binned if densities else {})
 
 
 def rehearse_study(
-    study: Study, gates: Gates, cache: Cache, *, events_dir: Path | None = None
+    study: Study, gates: Gates, cache: Cache, *, events_dir: Path | None = None, densities: bool = False
 ) -> dict[str, tuple[str, tuple[Job, ...]]]:
     """Find out what :func:`gate_study` would have to do: for each panel the first step that is not done, and its files."""
     return {
@@ -167,6 +177,7 @@ def rehearse_study(
             aliases=study.marker_aliases,
             overrides=gates.overrides_of(jobs),
             events=events_dir,
+            densities=densities,
         )
         for panel, template in gates.templates.items()
         if (jobs := _jobs(study, panel, template))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from il2cyto.gt._bootstrap import MAD_SCALE, MIN_EVENTS, finite
+from il2cyto.gt._kernels._line import distances, spread_of, weighted_line
+from il2cyto.gt._kernels._order import median
 from il2cyto.gt._types import Cut, Proposal
 
 if TYPE_CHECKING:
@@ -53,12 +55,10 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     x, y = finite(values).T
     if x.size < MIN_EVENTS:
         return _failed(f"too few events: {x.size}, at least {MIN_EVENTS} are needed")
-    centre = float(x.mean())
-    deviation = x - centre
-    sxx = float((deviation * deviation).sum())
+    centre, sxx = spread_of(x)
     if sxx == 0:
         return _failed("all events have the same area")
-    line = _bisquare(deviation, y, centre=centre)
+    line = _bisquare(x, y, centre)
     if not line.scale > 0:
         return _failed("more than half of the events lie exactly on a line: their spread is 0")
     if line.slope <= 0:
@@ -84,25 +84,21 @@ class _Line(NamedTuple):
     scale: float
 
 
-def _bisquare(x: FloatArray, y: FloatArray, *, centre: float) -> _Line:
-    """Fit a line to centred x, starting from the line through the origin."""
-    area = x + centre
-    positive = area > 0
-    ratio = float(np.median(y[positive] / area[positive])) if positive.any() else 0.0
+def _bisquare(x: FloatArray, y: FloatArray, centre: float) -> _Line:
+    """Fit a line, starting from the one through the origin."""
+    positive = x > 0
+    ratio = median(y[positive] / x[positive]) if positive.any() else 0.0
     line = _Line(ratio * centre, ratio, 0.0)
-    rounding = 1e-12 * float(np.abs(y).max())
+    rounding = 1e-12 * max(abs(float(y.min())), abs(float(y.max())))
+    reach = max(float(x.max()) - centre, centre - float(x.min()))
+    distance = np.empty(x.size)
     for _ in range(MAX_STEPS):
-        distance = np.abs(y - (line.height + line.slope * x))
-        scale = MAD_SCALE * float(np.median(distance))
+        distances(x, y, centre, line.height, line.slope, distance)
+        scale = MAD_SCALE * median(distance)
         if scale <= rounding:
             return line._replace(scale=0.0)
-        weights = np.square(np.maximum(0.0, 1.0 - np.square(distance / (BISQUARE * scale))))
-        # Sums instead of dot products: BLAS may add in another order when it has more threads.
-        total, wx = weights.sum(), weights * x
-        mean_x, mean_y = wx.sum() / total, (weights * y).sum() / total
-        slope = float(((wx * y).sum() - total * mean_x * mean_y) / ((wx * x).sum() - total * mean_x**2))
-        height = float(mean_y - slope * mean_x)
-        moved = abs(height - line.height) + abs(slope - line.slope) * float(np.abs(x).max())
+        height, slope = weighted_line(x, y, centre, distance, BISQUARE * scale)
+        moved = abs(height - line.height) + abs(slope - line.slope) * reach
         line = _Line(height, slope, scale)
         if moved <= TOLERANCE * scale:
             break
