@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,18 +188,21 @@ def _run(
 
 
 def _write(gated: GatedStudy, out: Path) -> Iterator[Path]:
-    for panel, adata in gated.cohorts.items():
-        name = "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad"
-        yield write_anndata(adata, out / name)
-    for panel, densities in gated.densities.items():
-        name = "densities.npz" if len(gated.densities) == 1 else f"densities-{panel}.npz"
-        yield write_densities(out / name, densities)
-    frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
-    cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
-    tables = out / "tables"
-    yield write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"])
-    yield write_csv(_with_flag_names(cuts), tables / "cuts.csv")
-    yield write_csv(failures_frame(gated.failures), tables / "failures.csv")
+    suffix = {panel: "" if len(gated.cohorts) == 1 else f"-{panel}" for panel in gated.cohorts}
+    with ThreadPoolExecutor(1) as aside:  # compressing takes as long as all else, and needs no lock
+        archives = [
+            aside.submit(write_densities, out / f"densities{suffix[panel]}.npz", densities)
+            for panel, densities in gated.densities.items()
+        ]
+        for panel, adata in gated.cohorts.items():
+            yield write_anndata(adata, out / f"results{suffix[panel]}.h5ad")
+        frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
+        cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
+        tables = out / "tables"
+        yield write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"])
+        yield write_csv(_with_flag_names(cuts), tables / "cuts.csv")
+        yield write_csv(failures_frame(gated.failures), tables / "failures.csv")
+        yield from (archive.result() for archive in archives)
 
 
 def _summarise(output: Output) -> Iterator[Path]:

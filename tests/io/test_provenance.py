@@ -111,7 +111,11 @@ def test_a_run_is_on_record_with_inputs_overrides_failures_and_outputs(tmp_path,
     bad.write_bytes(bad.read_bytes()[:3000])
     pipeline.gate(study, out)
     entries = {entry["kind"]: entry["content"] for entry in map(json.loads, lines(out / "run.jsonl"))}
-    assert entries["start"] == {"command": "gate", "settings": {"events": False}, "user": "operator 3"}
+    assert entries["start"] == {
+        "command": "gate",
+        "settings": {"events": False, "densities": True},
+        "user": "operator 3",
+    }
     assert entries["software"].keys() == {"python", "il2cyto", "numpy", "numba", "scipy", "anndata", "polars"}
     assert entries["study"]["files"].keys() == {"study.yaml", "samples.csv", "o.yaml"}
     assert entries["overrides"] == {"overrides": [override]}
@@ -120,7 +124,7 @@ def test_a_run_is_on_record_with_inputs_overrides_failures_and_outputs(tmp_path,
     (failure,) = entries["failures"]["failures"]
     assert (failure["sample"], failure["error"]) == ("SIM-001_W6", "FcsError")
     assert entries["outputs"].keys() == {
-        "results.h5ad", "tables/cuts.csv", "tables/failures.csv", "tables/frequencies.csv"
+        "densities.npz", "results.h5ad", "tables/cuts.csv", "tables/failures.csv", "tables/frequencies.csv"
     }  # fmt: skip
     assert entries["end"] == {"failed": 1}
     assert str(tmp_path) not in (out / "run.jsonl").read_text()
