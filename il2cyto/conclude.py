@@ -11,6 +11,7 @@ from il2cyto import analysis, clinical, tl
 from il2cyto._keys import Var
 from il2cyto.errors import StudyError
 from il2cyto.io import read_clinical, read_frequencies, read_trial, write_anndata, write_csv
+from il2cyto.provenance import record_analysis
 from il2cyto.report import draw_figures, write_report
 from il2cyto.report._results import read_results
 
@@ -95,7 +96,10 @@ def analyse_folder(folder: str | Path, *, study: str | Path | None = None, worke
     cohorts = read_results(folder).cohorts
     trial, data = _study(study) if study is not None else analysis.kept_inputs(folder)
     known = trial or analysis.trial_of_cohort(next(iter(cohorts.values())))
-    return list(conclude(folder, cohorts, known, data, workers=workers))
+    file = None if study is None else Path(study) / "study.yaml" if Path(study).is_dir() else Path(study)
+    with record_analysis(folder, study=file) as files:
+        files.extend(conclude(folder, cohorts, known, data, workers=workers))
+    return files
 
 
 def analyse_frequencies(

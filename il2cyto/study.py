@@ -225,6 +225,10 @@ class Study(StudyFile, Trial):
         """Give the one table of the study that gating receives: sample and group columns, no visit, arm or response."""
         return self.sheet.select("sample", *self.group_columns)
 
+    def source(self, file: str) -> Path | str:
+        """Locate a file of the sheet, which may also be a URL."""
+        return file if "://" in file else self.path(file)
+
 
 _Problem = tuple[tuple[str | int, ...], str]
 
