@@ -10,12 +10,13 @@ import pytest
 
 from il2cyto.io import _templates
 from il2cyto.io._yaml import load_yaml
-from il2cyto.study import ClinicalSettings
+from il2cyto.study import AnalysisSettings, ClinicalSettings
 from il2cyto.template import AnyGate, GatingTemplate, Population
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/*.md"))]
 CLINICAL = (PROJECT / "docs/clinical.md").read_text(encoding="utf-8")
+ANALYSIS = (PROJECT / "docs/analysis.md").read_text(encoding="utf-8")
 TEMPLATES = (PROJECT / "docs/templates.md").read_text(encoding="utf-8")
 
 
@@ -68,3 +69,15 @@ def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoi
     table = CLINICAL.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| ([^|]*`[^|]*) \|", table, flags=re.MULTILINE)
     assert [word for cell in cells for word in re.findall(r"`(\w+)`", cell)] == list(default.endpoints)
+
+
+def test_the_page_of_the_analysis_shows_every_setting_with_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(ANALYSIS.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    data = load_yaml(file).data
+    assert isinstance(data, dict)
+    shown = data["analysis"]
+    assert isinstance(shown, dict)
+
+    assert list(shown) == list(AnalysisSettings.model_fields)
+    assert AnalysisSettings.model_validate(shown) == AnalysisSettings()
