@@ -11,6 +11,7 @@ import polars as pl
 
 from il2cyto import tl
 from il2cyto.analysis import _populations as populations
+from il2cyto.analysis._absolute import absolute_counts, absolute_tables
 from il2cyto.analysis._clinical import Clinical, clinical_tables
 from il2cyto.analysis._inputs import (
     Inputs,
@@ -143,7 +144,7 @@ def analyse(
     add("flags", lambda: populations.flagged(inputs))
     add("response", lambda: _response(inputs, found))
     add("missing", lambda: _missing(inputs, found))
-    tables |= found.tables
+    tables |= {**found.tables, **absolute_tables(inputs, absolute_counts(inputs, clinical))}
     kept = {name: _plain(table) for name, table in tables.items() if table.height}
     methods = methods_text(inputs, fits, found, kept, notices)
     return Analysis(kept, methods, found.endpoints, found.sets, tuple(notices), inputs)

@@ -89,10 +89,12 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         adjusted = ", ".join(["the logit at baseline", *map(_plain, s.covariates)])
         yield "The unit of analysis is the subject; cells are not replicates. Of c events among n in the denominator the empirical logit "
         yield "ln((c + 1/2)/(n - c + 1/2)) was analysed by a mixed model for repeated measures (REML) of the visits after baseline, with "
-        yield f"arm, visit, arm × visit and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
+        terms = "arm, visit, arm × visit" if len(inputs.arms) > 1 else "visit"
+        yield f"{terms} and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
         yield "without a baseline value are not in it, and missing values are taken as missing at random. "
         yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
-        yield "Adjusted medians are the inverse logit of marginal means; effects are odds ratios."
+        effects = "; effects are odds ratios" if inputs.contrasts else ""
+        yield f"Adjusted medians are the inverse logit of marginal means{effects}."
     if inputs.contrasts:
         at = f" The primary contrast is that at {_plain(inputs.primary)}." if inputs.primary else ""
         yield f"Arms were compared with {_plain(str(inputs.control))} at each visit.{at}"
@@ -136,6 +138,8 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
         said = "; ".join(f"{model}: {', '.join(names)}" for model, names in models.iter_rows())
         yield f"Continuous endpoints, adjusted for baseline, in mITT ({said}); proteinuria as its logarithm, 0 as half the smallest positive "
         yield "value. Sensitivity: analysis of covariance at each visit (HC3), Hodges-Lehmann difference of changes."
+    if "absolute_endpoints" in tables:
+        yield "Cells per µL are the fraction of lymphocytes times the lymphocyte count of the visit (exploratory)."
     if "baseline" in tables:
         yield "The table of baseline characteristics gives standardised differences and no tests."
 

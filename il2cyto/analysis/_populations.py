@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from il2cyto.tl import PopulationModels
 
 Key = tuple[str, str]
-ON_DRUG: Final = "on-drug mean"
+ON_DRUG: Final = "on drug"
 WITHOUT_LOW: Final = "MMRM without low counts"
 _TEXT = ("population", "denominator", "visit", "contrast", "role", "model", "covariance", "ddf", "flags")
 _NUMBERS = ("estimate", "se", "df", "ci_low", "ci_high", "p")

@@ -16,6 +16,7 @@ from tests.analysis._data import WEEKS, frequencies, trial
 @pytest.fixture(scope="module")
 def clinical():
     study = io.read_trial(datasets.sample_data_path())
+    assert study.subject_sheet is not None
     subjects = study.subject_sheet["subject"].to_list()
     frame = frequencies(len(subjects), arms=(None,), weeks=study.weeks)
     code = dict(zip(frame["subject"].unique(maintain_order=True), subjects, strict=True))
@@ -47,7 +48,7 @@ def test_the_mean_on_drug_is_that_of_the_visits_on_the_last_days_of_treatment() 
 
     at = dict(rows.select("visit", "estimate").iter_rows())
     assert done.inputs.on_drug == ("W2", "W6")
-    assert at["on-drug mean"] == pytest.approx((at["W2"] + at["W6"]) / 2)
+    assert at["on drug"] == pytest.approx((at["W2"] + at["W6"]) / 2)
 
 
 def test_sensitivity_analyses_stand_beside_the_model_and_the_rank_test_is_scipys() -> None:
@@ -187,6 +188,20 @@ def test_clinical_tables_count_the_subjects_of_the_sample_data(clinical) -> None
     assert safety.filter(arm="placebo")["rate_high"].item() == pytest.approx(100 * stats.chi2.ppf(0.975, 4) / 2 / years)
     assert tables["consort"].filter(stage="analysed")["n"].sum() == 8
     assert {"sri_components", "baseline", "exposure", "response", "continuous_contrasts"} <= set(tables)
+
+
+def test_cells_per_ul_are_the_fraction_of_lymphocytes_times_the_blood_count(clinical) -> None:
+    visits = io.read_clinical(io.read_trial(datasets.sample_data_path())).visits
+    assert visits is not None
+    rows = clinical.inputs.frequencies.filter(population="NK").with_columns(pl.col("visit", "arm").cast(pl.String))
+    both = rows.join(visits.with_columns(pl.col("visit").cast(pl.String)), on=["subject", "visit"]).filter(
+        visit="W12", arm="IL-2"
+    )
+
+    cells = clinical.tables["absolute_endpoints"].filter(endpoint="NK", visit="W12", arm="IL-2")
+
+    assert cells["mean"].item() == pytest.approx((both["frequency"] * both["lymphocytes_1e9_l"] * 1000).mean())
+    assert set(clinical.tables["absolute_contrasts"]["unit"]) == {"ln(cells/µL)"}
 
 
 def test_one_model_per_continuous_endpoint_and_the_others_beside_it(clinical) -> None:

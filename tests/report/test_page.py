@@ -48,7 +48,9 @@ def test_sections_come_in_order_and_simulated_data_say_so(gated: Path) -> None:
     document = page(gated / "report.html")
 
     ids = document.xpath("//main/section/@id")
-    assert ids == ["alerts", "study", "dynamics", "populations", "review", "samples", "provenance"]
+    assert ids == [
+        *("alerts", "study", "endpoints", "dynamics", "populations", "review", "samples", "methods", "provenance")
+    ]
     assert ids == [href.removeprefix("#") for href in document.xpath("//nav/a/@href")]
     assert "SIMULATED DATA" in document.xpath("string(//header)")
 
