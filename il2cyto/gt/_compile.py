@@ -20,6 +20,7 @@ from il2cyto.template._gates import (
     IntervalGate,
     QuadrantGate,
     RectangleGate,
+    ReferenceLineGate,
     RefGate,
     SingletGate,
 )
@@ -296,12 +297,18 @@ class _Compiler:
             self._emit(k.NOT, source, row, row)
 
     def _cut(self, gate: Gate, source: str, row: int, decision: Decision, version: int) -> None:
-        cut, keep = (decision.cuts or {})["cut"], getattr(gate, "keep", "above")
+        cuts = decision.cuts or {}
+        cut, keep = cuts["cut"], getattr(gate, "keep", "above")
         if version != EXACT:
             s = decision.spread["cut"]
             stricter = cut + s if keep == "above" else cut - s
             cut = stricter if version == STRICT else 2 * cut - stricter
-        self._side(gate.keys[0], cut, keep, source, row, k.SET)
+        if isinstance(gate, ReferenceLineGate):
+            self._curve(gate, source, row, cuts=gate.band({**cuts, "cut": cut}))
+            if keep == "below":
+                self._emit(k.NOT, source, row, row)
+        else:
+            self._side(gate.keys[0], cut, keep, source, row, k.SET)
 
     def _fixed(self, gate: Gate, source: str, row: int) -> None:
         match gate:

@@ -13,7 +13,7 @@ from il2cyto.gt import _shapes
 from il2cyto.gt._kernels._gate import ELLIPSE, POLYGON, SINGLET
 from il2cyto.gt._linear import axis, classify, constants
 from il2cyto.pp import transform
-from il2cyto.template._gates import EllipseGate, PolygonGate, SingletGate
+from il2cyto.template._gates import EllipseGate, PolygonGate, ReferenceLineGate, SingletGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,12 +56,14 @@ def curve_of(
     vertices: Sequence[tuple[float, float]] | None = None,
     cuts: Mapping[str, float] | None = None,
 ) -> Curve:
-    """Describe a gate; `vertices` stand in place of the gate's own, `cuts` are those of a singlet gate."""
+    """Describe a gate; `vertices` stand in place of the gate's own, `cuts` are those of a band: a singlet gate's, or a line's."""
     x, y = specs
     if vertices is not None:
         return polygon(tuple((float(a), float(b)) for a, b in vertices), x, y)
     if isinstance(gate, SingletGate):
         return _singlet(cuts or {}, gate.side, x, y)
+    if isinstance(gate, ReferenceLineGate):
+        return _singlet(cuts or {}, "lower", x, y)
     if isinstance(gate, EllipseGate):
         return ellipse(gate, x, y)
     if isinstance(gate, PolygonGate):

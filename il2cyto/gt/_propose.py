@@ -81,8 +81,7 @@ class _OwnCuts:
         if population.name in self._given:
             return Decision(self._given[population.name])
         parent = tree.nodes[population.parent].mask
-        columns = [tree.events.scaled(key)[parent] for key in gate.keys]
-        values = columns[0] if len(columns) == 1 else np.column_stack(columns)
+        values = _values(gate, tree, parent)
         seed = f"{self._content}/{population.name}/{tree.template.digest}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         proposal = _fit(values, gate, tree, rng)
@@ -127,8 +126,14 @@ def _run(values: FloatArray, gate: Gate, tree: Tree, rng: np.random.Generator) -
     elif not tree.nodes[name].evaluable:
         return Proposal.failed(f"the reference population {name} is not evaluable")
     else:
-        proposal = method(values, gate, tree.events.scaled(gate.keys[0])[tree.nodes[name].mask], rng)
+        proposal = method(values, gate, _values(gate, tree, tree.nodes[name].mask), rng)
     return _off_the_events(proposal, values)
+
+
+def _values(gate: Gate, tree: Tree, mask: npt.NDArray[np.bool_]) -> FloatArray:
+    """Values of the gate's channels: (n,) for one, (n, k) for several."""
+    columns = [tree.events.scaled(key)[mask] for key in gate.keys]
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
 
 def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
@@ -145,7 +150,7 @@ def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
 
 def _span(gate: Gate, tree: Tree) -> float:
     """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values."""
-    key = gate.keys[0]
+    key = gate.keys[-1]  # of a line or a band, the cut is a height on the last channel
     if tree.template.scale_of(key).method in ("logicle", "linear"):
         return 1.0
     x = tree.events.scaled(key)[tree.nodes["root"].mask]

@@ -108,7 +108,8 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
     `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several
-    coordinates (singlets) keep their own fit where they have one, and otherwise take the group's median of each coordinate.
+    coordinates (singlets, the slope of a line) keep their own fit where they have one at level `sample`; at the locked levels, and
+    otherwise, they take the group's median of each coordinate.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
@@ -122,7 +123,7 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         if population.gate is None or not population.gate.fitted:
             continue
         for coordinate, table in _coordinates(proposals, population):
-            column = _column(table, groups, population, template)
+            column = _column(table, groups, population, coordinate, template)
             rows.extend(_decide(column, keys, groups, table, population, coordinate, template.adapt_of(name)))
     return pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row")
 
@@ -141,7 +142,15 @@ def _coordinates(proposals: pl.DataFrame, population: Population) -> list[tuple[
     return [(name, own.filter(pl.col("coordinate") == name)) for name in names]
 
 
-def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, template: GatingTemplate) -> _Column:
+def _bounds(population: Population, coordinate: str) -> tuple[float, float]:
+    """Where a cut may lie; the other coordinates of a shape may be anything."""
+    bounds: tuple[float, float] = getattr(population.gate, "bounds", (-np.inf, np.inf))
+    return bounds if coordinate == "cut" else (-np.inf, np.inf)
+
+
+def _column(
+    table: pl.DataFrame, groups: pl.DataFrame, population: Population, coordinate: str, template: GatingTemplate
+) -> _Column:
     full = groups.select("sample").join(table, on="sample", how="left", maintain_order="left")
     numbers = {
         name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -150,7 +159,7 @@ def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, t
     n = full["n"].fill_null(0).to_numpy()
     spans = numbers["span"][np.isfinite(numbers["span"])]
     span = float(np.median(spans)) if spans.size else 1.0
-    low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+    low, high = _bounds(population, coordinate)
     value = numbers["value"]
     inside = np.isfinite(value) & (value >= low) & (value <= high)
     adapt = template.adapt_of(population.name)
@@ -183,10 +192,12 @@ def _decide(
     for i, sample in enumerate(groups["sample"]):
         level, group, consensus = _find_group(i, column, keys, adapt, cache)
         final, spread, flags = (
-            _shape(i, column, consensus) if coordinate != "cut" else _final(i, column, consensus, adapt, level)
+            _final(i, column, consensus, adapt, level)
+            if coordinate == "cut"
+            else _shape(i, column, consensus, locked=adapt.level != "sample")
         )
         flags |= int(column.flags[i]) | _instability(i, column)
-        low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+        low, high = _bounds(population, coordinate)
         if np.isfinite(final) and not low <= final <= high:
             final, flags = float(np.clip(final, low, high)), flags | Flag.CLAMPED
         reason = reasons.get(sample, "an ancestor has no cut in this file")
@@ -262,8 +273,10 @@ def _final(
     return final, float(np.sqrt(weight)) * s, flags
 
 
-def _shape(i: int, column: _Column, consensus: _Consensus | None) -> tuple[float, float, Flag]:
-    """A coordinate of a shape: the file's own fit, or the group's median."""
+def _shape(i: int, column: _Column, consensus: _Consensus | None, *, locked: bool) -> tuple[float, float, Flag]:
+    """A coordinate of a shape: the file's own fit; the group's median where there is none, or the level is locked."""
+    if locked and consensus is not None:
+        return consensus.centre, 0.0, Flag.LOCKED
     if np.isfinite(column.value[i]):
         return float(column.value[i]), 0.0, Flag.NONE
     if consensus is None:

@@ -11,7 +11,7 @@ from il2cyto._keys import ROOT
 from il2cyto.gt import _shapes
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._walk import Node, Walk
-from il2cyto.template import BoundaryGate, RefGate, SingletGate
+from il2cyto.template import BoundaryGate, ReferenceLineGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,17 +157,28 @@ class Tree(Walk[BandNode]):
         return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
 
     def fitted_shape(self, gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
-        """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (1-D cuts)."""
+        """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (all but singlets)."""
         if isinstance(gate, SingletGate):
             area, height = (self.events.scaled(key) for key in gate.keys)
             return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
-        x, cut, keep = self.events.scaled(gate.keys[0]), cuts["cut"], getattr(gate, "keep", "above")
-        mask = _shapes.side(x, cut, keep)
+        cut, keep = cuts["cut"], getattr(gate, "keep", "above")
+        mask = self._side(gate, cuts)
         s = spread.get("cut", 0.0)
         if not s > 0:
             return Band.exact(mask)
         stricter = cut + s if keep == "above" else cut - s
-        return Band(_shapes.side(x, stricter, keep), mask, _shapes.side(x, 2 * cut - stricter, keep))
+        return Band(
+            self._side(gate, {**cuts, "cut": stricter}), mask, self._side(gate, {**cuts, "cut": 2 * cut - stricter})
+        )
+
+    def _side(self, gate: Gate, cuts: Mapping[str, float]) -> BoolArray:
+        """One side of a cut, or of a line."""
+        keep = getattr(gate, "keep", "above")
+        if isinstance(gate, ReferenceLineGate):
+            x, y = (self.events.scaled(key) for key in gate.keys)
+            above = _shapes.singlet(x, y, gate.band(cuts), "lower")
+            return above if keep == "above" else ~above
+        return _shapes.side(self.events.scaled(gate.keys[0]), cuts["cut"], keep)
 
     def _n_at_top(self, population: Population, key: str) -> int:
         values = self.events.linear(key)[self.nodes[population.parent].mask]

@@ -250,3 +250,11 @@ def singlet_outline(cuts: Mapping[str, float], side: str) -> tuple[tuple[float, 
     top = np.full(x.shape, np.abs(line).max() + half.max() + 1e6) if side == "lower" else line + half
     outline = [*zip(x, line - half, strict=True), *zip(x[::-1], top[::-1], strict=True)]
     return tuple((float(a), float(b)) for a, b in outline)
+
+
+def half_plane(line: Mapping[str, float]) -> tuple[tuple[float, float], ...]:
+    """Everything above a line as a polygon, ten million units of the scale in each direction."""
+    far = 1e7
+    left, right = (line["intercept"] + line["slope"] * x for x in (-far, far))
+    top = max(left, right) + far
+    return (-far, left), (far, right), (far, top), (-far, top)

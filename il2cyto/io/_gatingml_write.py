@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from il2cyto._keys import ROOT
-from il2cyto.io._gatingml_elements import EVERYTHING, Document, Shape, Side, singlet_outline
+from il2cyto.io._gatingml_elements import EVERYTHING, Document, Shape, Side, half_plane, singlet_outline
 from il2cyto.template import (
     BoundaryGate,
     EllipseGate,
@@ -20,6 +20,7 @@ from il2cyto.template import (
     QuadrantGate,
     RectangleGate,
     RefGate,
+    ReferenceLineGate,
     SingletGate,
 )
 
@@ -175,6 +176,8 @@ class _Writer:
             return None
         if isinstance(gate, SingletGate):
             return Shape("polygon", gate.keys, vertices=singlet_outline(cuts, gate.side))
+        if isinstance(gate, ReferenceLineGate):
+            return Shape("polygon", gate.keys, vertices=half_plane(gate.band(cuts)), complement=gate.keep == "below")
         return self._cut(gate, cuts["cut"])
 
     def _cut(self, gate: Gate, cut: float) -> Shape:

@@ -28,6 +28,7 @@ def raise_problems(template: GatingTemplate) -> None:
             *_markers(template),
             *_matrices(template),
             *_refs(template),
+            *_last_resorts(template),
         ]
     if problems:
         details = [_detail(place, text) for place, text in problems]
@@ -153,3 +154,11 @@ def _refs(template: GatingTemplate) -> Iterator[Problem]:
         if gate is not None and gate.method == "ref" and template.by_name[gate.of].gate is None:
             text = f"{population.name}: ref of {gate.of!r}, which is a boolean combination and has no gate; refer to a gated population"
             yield ("populations", i, "gate", "of"), text
+
+
+def _last_resorts(template: GatingTemplate) -> Iterator[Problem]:
+    for i, population in enumerate(template.populations):
+        gate = population.gate
+        if gate is not None and gate.fitted and len(gate.keys) > 1 and population.adapt.fixed is not None:
+            text = f"{population.name}: adapt has `fixed`, one number, but {gate.method} needs more than one; remove it"
+            yield ("populations", i, "adapt", "fixed"), text

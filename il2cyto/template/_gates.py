@@ -6,9 +6,13 @@ the transformed scale of the template. A lower edge belongs to the gate, an uppe
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -277,6 +281,41 @@ class SingletGate(Gate):
         return (self.area, self.height)
 
 
+class ReferenceLineGate(Gate):
+    """A slanted cut, parallel to the robust line of y on x of another population of the same sample.
+
+    The cut lies k MADs of the line's residuals plus `shift` above that line; an event is above it if y is.
+    """
+
+    fitted: ClassVar[bool] = True
+    method: Literal["reference_line"]
+    channels: tuple[Key, Key]
+    reference: Key
+    k: Number = 0.0
+    shift: Number = 0.0
+    pivot: Number
+    keep: Side = "above"
+    bounds: Point
+
+    @model_validator(mode="after")
+    def _sides(self) -> Self:
+        _ordered(*self.bounds, "bounds")
+        if self.k == 0 and self.shift == 0:
+            msg = "reference_line: give k (MADs above the line), shift (on the scale of y), or both"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """The reference population."""
+        return (self.reference,)
+
+    def band(self, cuts: Mapping[str, float]) -> dict[str, float]:
+        """The half plane above the line as a singlet gate says it: a band of no width that is open above."""
+        never = {"width": 0.0, "centre": 0.0, "sxx": math.inf, "n": math.inf}
+        return {"intercept": cuts["cut"] - cuts["slope"] * self.pivot, "slope": cuts["slope"], **never}
+
+
 class RefGate(Gate):
     """The gate of another population with its final cuts, same or other side."""
 
@@ -303,6 +342,7 @@ AnyGate = Annotated[
     | ValleyGate
     | BoundaryGate
     | SingletGate
+    | ReferenceLineGate
     | RefGate,
     Field(discriminator="method"),
 ]

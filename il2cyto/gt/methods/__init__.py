@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from il2cyto.errors import GatingError
-from il2cyto.gt.methods import _quantile, _reference_offset, _singlet, _tail, _valley
+from il2cyto.gt.methods import _quantile, _reference_line, _reference_offset, _singlet, _tail, _valley
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,7 @@ class Propose(Protocol):
 METHODS: Final[Mapping[str, Propose]] = MappingProxyType(
     {
         "quantile": _quantile.propose,
+        "reference_line": _reference_line.propose,
         "reference_offset": _reference_offset.propose,
         "singlet": _singlet.propose,
         "tail": _tail.propose,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._bootstrap import MAD_SCALE, MIN_EVENTS, finite
+from il2cyto.gt._bootstrap import MIN_EVENTS, finite
 from il2cyto.gt._types import Cut, Proposal
+from il2cyto.gt.methods._robust_line import MAD_ERROR, Line, robust_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 COORDINATES = ("intercept", "slope", "width", "centre", "sxx", "n")
-#: Tukey's bisquare constant: 95 % efficiency at the normal distribution.
-BISQUARE = 4.685
-MAX_STEPS, TOLERANCE = 20, 1e-6
-#: Standard error of the MAD of n normal values is this times sigma / sqrt(n).
-MAD_ERROR = 1.1664
 
 
 def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
@@ -58,7 +54,8 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     sxx = float((deviation * deviation).sum())
     if sxx == 0:
         return _failed("all events have the same area")
-    line = _bisquare(deviation, y, centre=centre)
+    ratio = _median_ratio(x, y)
+    line = robust_line(deviation, y, start=Line(ratio * centre, ratio))
     if not line.scale > 0:
         return _failed("more than half of the events lie exactly on a line: their spread is 0")
     if line.slope <= 0:
@@ -78,35 +75,9 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     )
 
 
-class _Line(NamedTuple):
-    height: float  # at the centre of the areas
-    slope: float
-    scale: float
-
-
-def _bisquare(x: FloatArray, y: FloatArray, *, centre: float) -> _Line:
-    """Fit a line to centred x, starting from the line through the origin."""
-    area = x + centre
+def _median_ratio(area: FloatArray, height: FloatArray) -> float:
     positive = area > 0
-    ratio = float(np.median(y[positive] / area[positive])) if positive.any() else 0.0
-    line = _Line(ratio * centre, ratio, 0.0)
-    rounding = 1e-12 * float(np.abs(y).max())
-    for _ in range(MAX_STEPS):
-        distance = np.abs(y - (line.height + line.slope * x))
-        scale = MAD_SCALE * float(np.median(distance))
-        if scale <= rounding:
-            return line._replace(scale=0.0)
-        weights = np.square(np.maximum(0.0, 1.0 - np.square(distance / (BISQUARE * scale))))
-        # Sums instead of dot products: BLAS may add in another order when it has more threads.
-        total, wx = weights.sum(), weights * x
-        mean_x, mean_y = wx.sum() / total, (weights * y).sum() / total
-        slope = float(((wx * y).sum() - total * mean_x * mean_y) / ((wx * x).sum() - total * mean_x**2))
-        height = float(mean_y - slope * mean_x)
-        moved = abs(height - line.height) + abs(slope - line.slope) * float(np.abs(x).max())
-        line = _Line(height, slope, scale)
-        if moved <= TOLERANCE * scale:
-            break
-    return line
+    return float(np.median(height[positive] / area[positive])) if positive.any() else 0.0
 
 
 def _cut(value: float, error: float) -> Cut:
