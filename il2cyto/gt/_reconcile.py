@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("sample", "batch", "subject")
 _CLIMB = {
+    "own": ("batch", "study"),
     "sample": ("batch", "study"),
     "subject": ("subject", "batch", "study"),
     "batch": ("batch", "study"),
@@ -75,6 +76,7 @@ class _Column:
     missing: FloatArray
     n: npt.NDArray[np.int64]
     flags: npt.NDArray[np.int64]
+    inside: npt.NDArray[np.bool_]  # finite and within bounds
     usable: npt.NDArray[np.bool_]
     delta: float
     span: float
@@ -170,6 +172,7 @@ def _column(
         missing=np.nan_to_num(numbers["missing"]),
         n=n,
         flags=full["flags"].fill_null(0).to_numpy(),
+        inside=inside,
         usable=inside & (n >= template.min_parent_of(population.name).warn),
         delta=adapt.delta_min * span,
         span=span,
@@ -194,7 +197,7 @@ def _decide(
         final, spread, flags = (
             _final(i, column, consensus, adapt, level)
             if coordinate == "cut"
-            else _shape(i, column, consensus, locked=adapt.level != "sample")
+            else _shape(i, column, consensus, locked=adapt.level not in ("own", "sample"))
         )
         flags |= int(column.flags[i]) | _instability(i, column)
         low, high = _bounds(population, coordinate)
@@ -248,6 +251,8 @@ def _final(
     i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, level: str
 ) -> tuple[float, float, Flag]:
     own, usable = float(column.value[i]), bool(column.usable[i])
+    if adapt.level == "own" and column.inside[i]:
+        return own, float(column.spread[i]), Flag.NONE
     if consensus is None:
         if adapt.level == "sample" and usable:
             return own, float(column.spread[i]), Flag.NONE
@@ -261,7 +266,7 @@ def _final(
         flags |= Flag.OUTLIER_CUT
     elif not usable:
         flags |= Flag.CONSENSUS
-    if adapt.level != "sample":
+    if adapt.level not in ("own", "sample"):
         return consensus.centre, max(consensus.tau, consensus.spread), flags | Flag.LOCKED
     if flags & (Flag.OUTLIER_CUT | Flag.CONSENSUS):
         return consensus.centre, max(consensus.tau, consensus.spread), flags

@@ -18,7 +18,7 @@ from il2cyto.template._gates import AnyGate, Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Level = Literal["sample", "subject", "batch", "study", "fixed"]
+Level = Literal["own", "sample", "subject", "batch", "study", "fixed"]
 #: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
 GroupColumn = Literal["batch", "subject", "site", "cytometer"]
 
