@@ -4,7 +4,7 @@
 
 FOLDER holds `NAME.fcs` with `NAME.labels.npz` (`code`, `names`; `names[code]` labels each event in file order). Prints F1 per
 sample and population for: the files gated together; each alone; fluorescence shifted by 0.15 of a decade up, down and at random
-by channel; 30 % of the events; a quarter of the NK cells.
+by channel; scatter a tenth smaller or larger; 30 % of the events; a quarter of the NK cells.
 """
 
 from __future__ import annotations
@@ -62,6 +62,15 @@ def shifted(sign: Callable[[np.random.Generator, int], npt.NDArray[np.float64]])
     return change
 
 
+def scaled(factor: float) -> Change:
+    """Scatter times a factor."""
+
+    def change(events, labels, fluorescence, rng):  # type: ignore[no-untyped-def]
+        return events * np.where(fluorescence, 1.0, factor), labels
+
+    return change
+
+
 def thinned(share: float, labels_of: tuple[str, ...] = ()) -> Change:
     """A random share of the events, or of those with some labels."""
 
@@ -79,6 +88,8 @@ CHANGES: dict[str, Change] = {
     "shifted down": shifted(lambda rng, n: -np.ones(n)),
     "shifted at random, 1": shifted(lambda rng, n: rng.uniform(-1, 1, n)),
     "shifted at random, 2": shifted(lambda rng, n: rng.choice([-1.0, 1.0], n)),
+    "scatter a tenth smaller": scaled(0.9),
+    "scatter a tenth larger": scaled(1.1),
     "30 % of the events": thinned(0.3),
     "a quarter of the NK cells": thinned(0.25, ("CD56dim", "CD56bright")),
 }
