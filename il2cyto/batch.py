@@ -21,7 +21,7 @@ from il2cyto.gt._reconcile import reconcile
 from il2cyto.io import open_fcs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from il2cyto.panel import Channel
@@ -133,7 +133,8 @@ def gate_files(
         proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases, {}))
         live = [job for job in jobs if job.sample in proposed]
         overrides = tuple(overrides)
-        cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
+        accepted = frozenset(override.sample for override in overrides if override.accept_panel)
+        cuts = _override(_reconcile(runner, live, proposed, template, aliases, accepted), overrides)
         polygons = _polygons(overrides)
         of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
         empty = cuts.clear()
@@ -153,7 +154,7 @@ def gate_files(
 
         gated = runner.run("apply", live, gate)
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
-    failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
+    failures = [*runner.failures, *_nothing_evaluable(live, results, cuts, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}
     return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
 
@@ -180,6 +181,7 @@ def _reconcile(
     proposed: Mapping[str, tuple[pl.DataFrame, FileFacts]],
     template: GatingTemplate,
     aliases: Mapping[str, str],
+    accepted: Collection[str],
 ) -> pl.DataFrame:
     """Reconcile, propose again below the cuts that moved, and reconcile once more: never a third time."""
     groups = pl.DataFrame(
@@ -188,7 +190,7 @@ def _reconcile(
         orient="row",
     )
     tables = {sample: table for sample, (table, _) in proposed.items()}
-    cuts = reconcile(_stack(tables), groups, template)
+    cuts = reconcile(_stack(tables), groups, template, accepted=accepted)
     moved = _moved(cuts, template)
     if not moved:
         return cuts
@@ -201,7 +203,7 @@ def _reconcile(
     for sample, table in again.items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
-    return reconcile(_stack(tables), groups, template)
+    return reconcile(_stack(tables), groups, template, accepted=accepted)
 
 
 def _override(cuts: pl.DataFrame, overrides: Iterable[Override]) -> pl.DataFrame:
@@ -210,6 +212,7 @@ def _override(cuts: pl.DataFrame, overrides: Iterable[Override]) -> pl.DataFrame
         if override.cut is None:
             continue
         here = (pl.col("sample") == override.sample) & (pl.col("population") == override.population)
+        here &= pl.col("flags") != int(Flag.PANEL_IMPLAUSIBLE)  # a cut does not mend the labels
         manual = {"final": override.cut, "final_spread": 0.0, "flags": int(Flag.MANUAL), "reason": override.why}
         cuts = cuts.with_columns(
             pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in manual.items()
@@ -220,7 +223,7 @@ def _override(cuts: pl.DataFrame, overrides: Iterable[Override]) -> pl.DataFrame
 def _polygons(overrides: Iterable[Override]) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
     drawn: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
     for override in overrides:
-        if override.polygon is not None:
+        if override.polygon is not None and override.population is not None:
             drawn.setdefault(override.sample, {})[override.population] = override.polygon
     return drawn
 
@@ -276,13 +279,23 @@ def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
     return [name for name in fitted if any(name in above[other] for other in fitted)]
 
 
-def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
+def _nothing_evaluable(
+    jobs: list[Job], results: Iterable[GateResult], cuts: pl.DataFrame, template: GatingTemplate
+) -> Iterable[Failure]:
+    refused = cuts.filter(pl.col("flags") == int(Flag.PANEL_IMPLAUSIBLE))
+    panels = dict(refused.select("sample", "reason").iter_rows())
     files = {job.sample: job.path.name for job in jobs}
     endpoints = [p.name for p in template.populations if p.endpoint] or [p.name for p in template.reported]
     for result in results:
         if all(result.flags[name] & FAIL for name in endpoints):
-            message = f"{files[result.sample]}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
-            yield Failure(result.sample, files[result.sample], "gate", "GatingError", message)
+            file, panel = files[result.sample], panels.get(result.sample)
+            message = f"{file}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            if panel:
+                message = (
+                    f"{file}: the markers do not behave as their labels say: {panel}. Correct the labels, or accept them in the "
+                    "overrides file (accept_panel: true)"
+                )
+            yield Failure(result.sample, file, "gate", "PanelError" if panel else "GatingError", message)
 
 
 class _Runner:

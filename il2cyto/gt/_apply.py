@@ -34,7 +34,8 @@ class GateResult:
     Attributes
     ----------
     counts, parent_counts
-        Events; `counts` is NaN where the population is not evaluable, never 0.
+        Events; `counts` is NaN where the population is not evaluable, never 0. Both are NaN where the file's panel is not
+        plausible (PANEL_IMPLAUSIBLE).
     low, high
         Fraction of the parent with the cuts moved by their spread towards fewer and towards more events; NaN where no
         cut was fitted.
@@ -83,6 +84,8 @@ def apply(
         Keep each reported population's membership, one boolean per event in file order.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
+    if source.refused:
+        return _refused(events, sample, keep_masks=keep_masks)
     gated = _by_engine if can_compile(template) else _in_numpy
     found = gated(events, source, polygons, keep_masks=keep_masks)
     nodes, names = found.nodes, [p.name for p in template.populations]
@@ -98,6 +101,26 @@ def apply(
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
         masks=found.masks,
+    )
+
+
+def _refused(events: Events, sample: str, *, keep_masks: bool) -> GateResult:
+    """Say nothing of a file whose markers are not what their labels say."""
+    template, nan = events.plan.template, float("nan")
+    unknown = {p.name: nan for p in template.populations}
+    nobody = np.zeros(events.n, dtype=np.bool_)
+    return GateResult(
+        sample=sample,
+        counts=unknown,
+        parent_counts=unknown,
+        low=unknown,
+        high=unknown,
+        flags={name: int(Flag.PANEL_IMPLAUSIBLE) for name in unknown},
+        medians={(p.name, key): nan for p in template.reported for key in markers_of(events.plan)},
+        n_events=events.n,
+        n_usable=int(np.count_nonzero(events.usable)),
+        compensation=events.compensation,
+        masks={p.name: nobody for p in template.reported} if keep_masks else {},
     )
 
 
@@ -172,6 +195,11 @@ class FinalCuts:
             self._values.setdefault(population, {})[coordinate] = value
             self._spreads.setdefault(population, {})[coordinate] = spread
             self._flags[population] = self._flags.get(population, Flag.NONE) | Flag(flags)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the file's panel is not plausible, so that nothing may be said of it."""
+        return any(flags & Flag.PANEL_IMPLAUSIBLE for flags in self._flags.values())
 
     def decide(self, population: Population) -> Decision:
         """Look up the cuts of one population."""

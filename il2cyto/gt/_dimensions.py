@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.errors import PanelError
+from il2cyto.gt._stretches import read_columns
 from il2cyto.pp import compensate, transform
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def find_channel(panel: Panel, name: str, matrix: Matrix | None) -> Channel | No
 class Dimensions:
     """The columns of one file's dimensions, made when first asked for."""
 
-    def __init__(self, file: FcsFile, plan: Plan) -> None:
-        self._file, self._plan = file, plan
+    def __init__(self, file: FcsFile, plan: Plan, stretches: Sequence[slice]) -> None:
+        self._file, self._plan, self._stretches = file, plan, stretches
         self._columns: dict[str, dict[int, FloatArray]] = {"none": {}}
 
     def linear(self, key: str) -> FloatArray:
@@ -85,7 +86,7 @@ class Dimensions:
     def _raw(self, index: int) -> FloatArray:
         raw = self._columns["none"]
         if index not in raw:
-            raw[index] = np.asarray(self._file.events([index]), dtype=np.float64).reshape(-1)
+            raw[index] = read_columns(self._file, [index], self._stretches).reshape(-1)
         return raw[index]
 
     def _compensated(self, compensation: str) -> dict[int, FloatArray]:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._plausibility import judge
 from il2cyto.gt._tree import Decision, Tree
 from il2cyto.gt._types import Cut, Proposal
 from il2cyto.gt.methods import find_method
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events
+    from il2cyto.gt._tree import CutSource
     from il2cyto.template import Gate, Population
 
     FloatArray = npt.NDArray[np.float64]
@@ -40,6 +42,7 @@ PROPOSAL_SCHEMA: dict[str, Any] = {
     "span": pl.Float64,
     "flags": pl.Int64,
     "reason": pl.String,
+    "panel": pl.String,
 }
 
 
@@ -62,12 +65,17 @@ def propose(
 
     Returns
     -------
-    Frame with the columns of ``PROPOSAL_SCHEMA``. A gate that was tried and failed has a row with NaN and a reason; a gate
+    Frame with the columns of ``PROPOSAL_SCHEMA``. `panel` says what is wrong with the file's panel, "" where it is plausible. A gate that was tried and failed has a row with NaN and a reason; a gate
     below a failed one has no row.
     """
     source = _OwnCuts(content, sample, given or {})
-    Tree(events, source)
-    return pl.DataFrame(source.rows, schema=PROPOSAL_SCHEMA, orient="row")
+    panel = judge(Tree(events, source)).reason
+    return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
+
+
+def own_cuts() -> CutSource:
+    """A cut source that fits every gate to the events in hand, for a look at a file."""
+    return _OwnCuts("", "", {})
 
 
 class _OwnCuts:

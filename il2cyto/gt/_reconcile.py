@@ -18,6 +18,8 @@ from il2cyto.gt._bootstrap import mad
 from il2cyto.gt._flags import Flag
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     import numpy.typing as npt
 
     from il2cyto.template import Adapt, GatingTemplate, Population
@@ -82,7 +84,9 @@ class _Column:
     span: float
 
 
-def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate) -> pl.DataFrame:
+def reconcile(
+    proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate, *, accepted: Collection[str] = ()
+) -> pl.DataFrame:
     """Final cuts for every sample and fitted gate.
 
     Parameters
@@ -93,12 +97,15 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         One row per sample: ``sample``, ``batch``, ``subject`` and no other column; null is a group of its own.
     template
         The template that the cuts belong to.
+    accepted
+        Samples whose panel a person has accepted although the template's `expect` is broken.
 
     Returns
     -------
     Frame with the columns of ``CUT_SCHEMA``, sorted by population and sample: own cut and spread, final cut and spread (both
     on the template's scale; NaN where no level has a cut), the group's centre and between-sample standard deviation tau,
-    level and group used, flags and reason.
+    level and group used, flags and reason. A file whose panel is not plausible is in no group and has no cut: its rows carry
+    PANEL_IMPLAUSIBLE and what is wrong.
 
     Raises
     ------
@@ -118,6 +125,8 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         msg = f"reconcile: groups has the columns {', '.join(extra)}; allowed are {', '.join(GROUP_COLUMNS)} alone"
         raise GatingError(msg)
     groups = groups.sort("sample")
+    refused = {s: why for s, why in proposals.select("sample", "panel").iter_rows() if why and s not in accepted}
+    proposals = proposals.filter(~pl.col("sample").is_in(list(refused)))
     keys = _group_keys(groups)
     rows: list[tuple[Any, ...]] = []
     for name in template.order:
@@ -127,7 +136,18 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         for coordinate, table in _coordinates(proposals, population):
             column = _column(table, groups, population, coordinate, template)
             rows.extend(_decide(column, keys, groups, table, population, coordinate, template.adapt_of(name)))
-    return pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row")
+    return _refuse(pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row"), refused)
+
+
+def _refuse(cuts: pl.DataFrame, refused: Mapping[str, str]) -> pl.DataFrame:
+    """Take the cuts from files whose panel is not plausible."""
+    here = pl.col("sample").is_in(list(refused))
+    reasons = pl.col("sample").replace_strict(refused, default=None, return_dtype=pl.String)
+    return cuts.with_columns(
+        *(pl.when(here).then(float("nan")).otherwise(pl.col(name)).alias(name) for name in ("final", "final_spread")),
+        pl.when(here).then(int(Flag.PANEL_IMPLAUSIBLE)).otherwise(pl.col("flags")).alias("flags"),
+        pl.when(here).then(reasons).otherwise(pl.col("reason")).alias("reason"),
+    )
 
 
 def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:

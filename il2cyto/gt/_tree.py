@@ -14,7 +14,7 @@ from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import BoundaryGate, ReferenceLineGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -88,11 +88,17 @@ class Tree(Walk[BandNode]):
     """The populations of one file, evaluated in the order of the template on whole columns of events.
 
     Fitted gates take their cuts from `source`; `polygons` are gates that a person drew in place of the template's. After
-    construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
+    construction ``nodes`` holds every population (those of `only`, if given, which must hold all that they stand on), evaluable
+    or not, and ``nodes["root"]`` the file's usable events.
     """
 
     def __init__(
-        self, events: Events, source: CutSource, *, polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None
+        self,
+        events: Events,
+        source: CutSource,
+        *,
+        polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         self.events, self.plan, self.template, self._source = events, events.plan, events.plan.template, source
         self._polygons = polygons or {}
@@ -100,7 +106,7 @@ class Tree(Walk[BandNode]):
         n = int(np.count_nonzero(usable))
         flags = Flag.NONFINITE if n < events.n else Flag.NONE
         self.nodes = {ROOT: BandNode(flags, count=n, parent_count=n, band=Band.exact(usable))}
-        for name in self.template.order:
+        for name in self.template.order if only is None else filter(only.__contains__, self.template.order):
             self.nodes[name] = self._evaluate(self.template.by_name[name])
 
     def _empty(self, flags: Flag, cut_flags: Flag, parent: BandNode) -> BandNode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from il2cyto.template._boolean import Expression, parse
 from il2cyto.template._dimensions import Dimension, Matrix, Ratio
+from il2cyto.template._expect import Correlation, Expectation, Higher
 from il2cyto.template._gates import (
     AnyGate,
     BoundaryGate,
@@ -43,16 +44,19 @@ __all__ = [
     "AnyTransform",
     "Asinh",
     "BoundaryGate",
+    "Correlation",
     "Cut1D",
     "Dimension",
     "EllipseGate",
     "Endpoint",
+    "Expectation",
     "Expression",
     "FixedGate",
     "FlowJoBiex",
     "FlowJoLog",
     "Gate",
     "GatingTemplate",
+    "Higher",
     "Hyperlog",
     "IntervalGate",
     "Linear",

@@ -25,7 +25,7 @@ def template(**adapt):
 
 def proposals(cuts, *, spread=0.01, n=1000):
     rows = [
-        (f"s{i:02}", "T", "cut", "valley", t, spread, t - 0.01, t + 0.01, 0.0, 0.5, n, 1.0, 0, "")
+        (f"s{i:02}", "T", "cut", "valley", t, spread, t - 0.01, t + 0.01, 0.0, 0.5, n, 1.0, 0, "", "")
         for i, t in enumerate(cuts)
     ]
     return pl.DataFrame(rows, schema=PROPOSAL_SCHEMA, orient="row")
