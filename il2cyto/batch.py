@@ -289,7 +289,9 @@ def _nothing_evaluable(
     for result in results:
         if all(result.flags[name] & FAIL for name in endpoints):
             file, panel = files[result.sample], panels.get(result.sample)
-            message = f"{file}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            message = (
+                f"{file}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            )
             if panel:
                 message = (
                     f"{file}: the markers do not behave as their labels say: {panel}. Correct the labels, or accept them in the "

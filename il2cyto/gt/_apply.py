@@ -11,6 +11,7 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._compile import EXACT, can_compile, compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._flow import interrupted
 from il2cyto.gt._medians import medians
 from il2cyto.gt._tree import Decision, Tree
 
@@ -89,13 +90,14 @@ def apply(
     gated = _by_engine if can_compile(template) else _in_numpy
     found = gated(events, source, polygons, keep_masks=keep_masks)
     nodes, names = found.nodes, [p.name for p in template.populations]
+    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
         parent_counts={name: float(nodes[name].parent_count) for name in names},
         low={name: band[0] for name, band in found.intervals.items()},
         high={name: band[1] for name, band in found.intervals.items()},
-        flags={name: int(nodes[name].flags) for name in names},
+        flags={name: int(nodes[name].flags | of_file) for name in names},
         medians=found.medians,
         n_events=events.n,
         n_usable=nodes[ROOT].count,

@@ -187,7 +187,9 @@ def _finding(expectation: Expectation, tree: Tree, events: Events) -> Finding:
     if isinstance(expectation, Correlation):
         x, y = (values(marker, expectation.within) for marker in expectation.markers)
         limit = expectation.correlation_below
-        expected = f"{expectation.marker} against {expectation.against} in {expectation.within}: correlation below {limit:g}"
+        expected = (
+            f"{expectation.marker} against {expectation.against} in {expectation.within}: correlation below {limit:g}"
+        )
         value = _correlation(x, y)
         return Finding(expected, value, limit - value)
     high, low = (values(expectation.marker, name) for name in expectation.populations)

@@ -34,6 +34,6 @@ def test_an_unknown_method_is_refused_with_the_known_ones(plug_in):
     with pytest.raises(GatingError) as e:
         methods.find_method("valey")
     assert str(e.value) == (
-        "no gate method 'valey'; known are entropy, quantile, reference_offset, singlet, tail, valley; correct the template or "
+        "no gate method 'valey'; known are entropy, quantile, reference_line, reference_offset, singlet, tail, valley; correct the template or "
         "install the package that provides it under the entry point group il2cyto.gate_methods"
     )
