@@ -15,9 +15,9 @@ from il2cyto.pp import compensate, transform
 from il2cyto.template import RefGate
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
     from il2cyto.io import FcsFile, Spillover
     from il2cyto.panel import Channel, Panel
@@ -111,7 +111,7 @@ class Events:
         channels = self.plan.channels
         moved = {marker: channels[label] for marker, label in labels.items()}
         events = copy(self)
-        events.plan, events._scaled = replace(self.plan, channels={**channels, **moved}), {}  # noqa: SLF001 - its own class
+        events.plan, events._scaled = replace(self.plan, channels={**channels, **moved}), {}
         return events
 
     def linear(self, key: str) -> FloatArray:

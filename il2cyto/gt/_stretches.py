@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from il2cyto.io import FcsFile
 
+    FloatArray = npt.NDArray[np.float64]
+
 #: In how many stretches a part of a file is read: the events of a file may lie in an order.
 _STRETCHES: Final = 256
 

@@ -19,8 +19,8 @@ from il2cyto.template import (
     PolygonGate,
     QuadrantGate,
     RectangleGate,
-    RefGate,
     ReferenceLineGate,
+    RefGate,
     SingletGate,
 )
 

@@ -50,7 +50,7 @@ def test_the_line_moves_and_stretches_with_the_cells():
     moved = fit(points * [1, 10] + [0, 3], bounds=(-1000, 1000)).cuts
     assert moved["slope"].value == pytest.approx(10 * base["slope"].value)
     assert moved["cut"].value == pytest.approx(10 * base["cut"].value + 3)
-    aside = fit(points + [2, 0], pivot=7).cuts
+    aside = fit(points + np.array([2, 0]), pivot=7).cuts
     assert aside["cut"].value == pytest.approx(base["cut"].value)
 
 
@@ -60,7 +60,7 @@ def test_a_few_bright_cells_in_the_reference_hardly_move_it():
     bright[:200] = [2.0, 5.0]
     before, after = fit(points).cuts, fit(bright).cuts
     assert abs(after["cut"].value - before["cut"].value) < 0.15
-    ordinary = np.polyfit(*bright.T, 1)[0]
+    ordinary = np.polyfit(bright[:, 0], bright[:, 1], 1)[0]
     assert abs(after["slope"].value - 0.5) < abs(ordinary - 0.5) / 5
 
 
