@@ -8,5 +8,5 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    dict.fromkeys(("cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"), ""),
+    dict.fromkeys(("clinical", "cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"), ""),
 )

@@ -52,6 +52,36 @@ class Obs:
     FILE_SHA256: Final = "file_sha256"
     FILE_NAME: Final = "file_name"  # events object
 
+    # Joined by il2cyto.clinical.join.
+    ITT: Final = "itt"
+    MITT: Final = "mitt"
+    SAFETY: Final = "safety"
+    RESPONSE: Final = "response"
+    RESPONDER: Final = "responder"
+    SRI4: Final = "sri4"
+    NEPHRITIS_REMISSION: Final = "nephritis_remission"
+    STEROID_REDUCTION: Final = "steroid_reduction"
+    C3_NORMAL: Final = "c3_normal"
+    C4_NORMAL: Final = "c4_normal"
+    C3_NORMALISED: Final = "c3_normalised"
+    C4_NORMALISED: Final = "c4_normalised"
+    LLDAS: Final = "lldas"
+    DORIS: Final = "doris"
+    SLEDAI: Final = "sledai"
+    PGA: Final = "pga"
+    PREDNISONE_MG: Final = "prednisone_mg"
+    ALBUMIN_G_L: Final = "albumin_g_l"
+    UPE_G_24H: Final = "upe_g_24h"
+    UPCR_G_G: Final = "upcr_g_g"
+    CREATININE_UMOL_L: Final = "creatinine_umol_l"
+    EGFR: Final = "egfr"
+    C3_G_L: Final = "c3_g_l"
+    C4_G_L: Final = "c4_g_l"
+    DSDNA_IU_ML: Final = "dsdna_iu_ml"
+    WBC_1E9_L: Final = "wbc_1e9_l"
+    PLATELETS_1E9_L: Final = "platelets_1e9_l"
+    LYMPHOCYTES_1E9_L: Final = "lymphocytes_1e9_l"
+
 
 class Var:
     """Cohort var columns; the last block is that of the events object."""

@@ -100,6 +100,7 @@ def gate_files(
     progress: Progress | None = None,
     overrides: Iterable[Override] = (),
     on_gated: Callable[[Job, GateResult], None] | None = None,
+    densities: bool = False,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
 
@@ -119,6 +120,8 @@ def gate_files(
         Gates that a person set for single samples. They are applied last and move no other sample's cut.
     on_gated
         Called in the worker for each gated file, with its membership masks (to write the events, for example).
+    densities
+        Keep what each gate looks at, binned for review: about 10 KB a gate and file.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def gate_files(
     with warnings.catch_warnings():
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
-        proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases, {}))
+        proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases))
         live = [job for job in jobs if job.sample in proposed]
         overrides = tuple(overrides)
         accepted = frozenset(override.sample for override in overrides if override.accept_panel)
@@ -147,6 +150,7 @@ def gate_files(
                 sample=job.sample,
                 polygons=polygons.get(job.sample),
                 keep_masks=on_gated is not None,
+                keep_densities=densities,
             )
             if on_gated is not None:
                 on_gated(job, result)
@@ -164,15 +168,13 @@ def _events(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> E
     return Events(file, make_plan(template, file.panel(aliases), file=file.name))
 
 
-def _propose(
-    job: Job, template: GatingTemplate, aliases: Mapping[str, str], given: Mapping[str, Mapping[str, float]]
-) -> tuple[pl.DataFrame, FileFacts]:
+def _propose(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> tuple[pl.DataFrame, FileFacts]:
     file = open_fcs(job.path)
     events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
     sha256 = file.sha256()
     codes = tuple(flag.code for flag in file.flags)
     facts = FileFacts(job.sample, file.name, sha256, file.simulated, codes, events.plan.channels)
-    return propose(events, sample=job.sample, content=sha256, given=given), facts
+    return propose(events, sample=job.sample, content=sha256), facts
 
 
 def _reconcile(
@@ -195,11 +197,12 @@ def _reconcile(
     if not moved:
         return cuts
     given = {sample: _settled(tables[sample], finals, template) for sample, finals in moved.items()}
-    again = runner.run(
-        "propose again",
-        [job for job in jobs if job.sample in given],
-        lambda job: _propose(job, template, aliases, given[job.sample])[0],
-    )
+
+    def propose_below(job: Job) -> pl.DataFrame:
+        content = proposed[job.sample][1].sha256
+        return propose(_events(job, template, aliases), sample=job.sample, content=content, given=given[job.sample])
+
+    again = runner.run("propose again", [job for job in jobs if job.sample in given], propose_below)
     for sample, table in again.items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])

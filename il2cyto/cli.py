@@ -122,6 +122,19 @@ def run(
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder of results.", show_default=False)],
+) -> None:
+    """Write report.html into a folder of results: everything on one page that opens without a network.
+
+    Example: il2cyto report results
+    """
+    from il2cyto.report import write_report
+
+    typer.echo(write_report(folder))
+
+
+@app.command()
 def simulate(
     out: OutOption,
     subjects: Annotated[int, typer.Option(min=2, help="Randomised subjects, half in each arm.")] = 60,

@@ -65,3 +65,7 @@ class PopulationError(Il2cytoError, KeyError):
 
 class SchemaError(Il2cytoError, ValueError):
     """An AnnData object does not follow the il2cyto schema."""
+
+
+class ModelError(Il2cytoError, ValueError):
+    """A statistical model cannot be fitted to these data, or not as asked."""

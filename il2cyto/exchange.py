@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from il2cyto import get
 from il2cyto._keys import Obs, Obsm, Uns
 from il2cyto.errors import FcsWarning, SchemaError, StudyError, TemplateError
 from il2cyto.gt import Events, apply, make_plan
@@ -27,7 +28,6 @@ from il2cyto.io import (
 from il2cyto.io._flowjo import parse_flowjo
 from il2cyto.io._gatingml import parse_gatingml
 from il2cyto.io._strategy import plain_name
-from il2cyto.io._templates import parse_template
 from il2cyto.io._xml import GATING, read_xml
 from il2cyto.template import GatingTemplate
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from anndata import AnnData
+
 
 COMPARISON_SCHEMA = {"sample": pl.String, "population": pl.String, "stored_count": pl.Int64, "count": pl.Int64}
 
@@ -250,14 +251,9 @@ def _export(adata: AnnData, sample: str, path: Path) -> tuple[str, ...]:
             channels[row.marker] = SampleChannel(row.channel, float(row.range), row.detector)
     return write_gatingml(
         path,
-        template_in(adata),
+        get.template(adata),
         channels=channels,
         compensated=adata.obs.loc[sample, Obs.COMPENSATION] == "acquisition",
         cuts=cuts,
         polygons=json.loads(facts[Uns.POLYGONS]).get(sample, {}),
     )
-
-
-def template_in(adata: AnnData) -> GatingTemplate:
-    """The template that a cohort object was gated with; it carries the file's text."""
-    return parse_template(str(adata.uns[Uns.IL2CYTO][Uns.TEMPLATE]["source"]))

@@ -18,6 +18,7 @@ from il2cyto._keys import Layers, Obs, Obsm, Uns, Var
 from il2cyto._populations import ancestors, require_populations
 from il2cyto._tidy import LegendRow, each_sample, flag_legend, flag_names, panels, plain, sample_columns, stack
 from il2cyto.errors import PopulationError, SchemaError
+from il2cyto.io._templates import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from il2cyto._tidy import Panels
+    from il2cyto.template import GatingTemplate
 
     FloatArray = npt.NDArray[np.float64]
 
-__all__ = ["composition", "cuts", "flags", "frequencies", "results"]
+__all__ = ["composition", "cuts", "flags", "frequencies", "results", "template"]
 
 _log = logging.getLogger("il2cyto")
 _SAMPLE_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL)
@@ -117,6 +119,11 @@ def cuts(data: AnnData | Panels) -> pl.DataFrame:
 def flags(data: AnnData | Panels) -> pl.DataFrame:
     """List every flag of every population: `sample population flag severity meaning`, one row per flag that is set."""
     return stack(data, _flags)
+
+
+def template(adata: AnnData) -> GatingTemplate:
+    """Give the gating template that an object was gated with; its text travels with the object."""
+    return parse_template(str(adata.uns[Uns.IL2CYTO][Uns.TEMPLATE]["source"]))
 
 
 def results(adata: AnnData, key: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 from il2cyto import get
 from il2cyto.batch import failures_frame
 from il2cyto.cohort import gate_study
-from il2cyto.io import read_study, write_anndata, write_csv
+from il2cyto.io import read_study, write_anndata, write_csv, write_densities
 from il2cyto.tl import summarise_dynamics
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def gate(
     out: str | Path,
     *,
     events: bool = False,
+    densities: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Output:
@@ -65,6 +66,8 @@ def gate(
         Folder for the results; made if missing, files of the same name are replaced.
     events
         Also write each file's events with their gates, ``events/<sample>.h5ad``.
+    densities
+        Also write what each gate looks at, binned for review, ``densities.npz`` (with several panels ``densities-<panel>.npz``).
     workers
         Threads; as many as there are cores if None.
     progress
@@ -72,8 +75,8 @@ def gate(
 
     Returns
     -------
-    What was written: ``results.h5ad`` (with several panels ``results-<panel>.h5ad``), ``tables/frequencies.csv``,
-    ``tables/cuts.csv`` and ``tables/failures.csv``.
+    What was written: ``results.h5ad`` and ``densities.npz`` (with several panels ``results-<panel>.h5ad`` and
+    ``densities-<panel>.npz``), ``tables/frequencies.csv``, ``tables/cuts.csv`` and ``tables/failures.csv``.
 
     Raises
     ------
@@ -82,10 +85,15 @@ def gate(
     """
     out = Path(out)
     gated = gate_study(
-        read_study(study), workers=workers, progress=progress, events_dir=out / "events" if events else None
+        read_study(study),
+        workers=workers,
+        progress=progress,
+        events_dir=out / "events" if events else None,
+        densities=densities,
     )
-    names = {panel: "results.h5ad" if len(gated.cohorts) == 1 else f"results-{panel}.h5ad" for panel in gated.cohorts}
-    files = [write_anndata(adata, out / names[panel]) for panel, adata in gated.cohorts.items()]
+    suffix = {panel: "" if len(gated.cohorts) == 1 else f"-{panel}" for panel in gated.cohorts}
+    files = [write_anndata(adata, out / f"results{suffix[panel]}.h5ad") for panel, adata in gated.cohorts.items()]
+    files += [write_densities(out / f"densities{suffix[panel]}.npz", own) for panel, own in gated.densities.items()]
     frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
     cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
     tables = out / "tables"
@@ -104,6 +112,7 @@ def run(
     out: str | Path,
     *,
     events: bool = False,
+    densities: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Output:
@@ -114,7 +123,7 @@ def run(
     """
     from il2cyto.pl import dynamics, save_figure
 
-    output = gate(study, out, events=events, workers=workers, progress=progress)
+    output = gate(study, out, events=events, densities=densities, workers=workers, progress=progress)
     files, figures = list(output.files), output.folder / "figures"
     for panel, adata in output.cohorts.items():
         if not adata.n_obs or not (adata.var["role"] == "endpoint").any():

@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from il2cyto._clinical_settings import (
+    ClinicalSettings as ClinicalSettings,
+    Limits as Limits,
+    RenalRule as RenalRule,
+    SriRule as SriRule,
+)
+from il2cyto._study_types import Strict, StudyPath, Text, no_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,24 +24,11 @@ if TYPE_CHECKING:
 GROUP_COLUMNS: Final = ("batch", "subject", "site", "cytometer")
 
 
-def _no_url(value: object) -> object:
-    if isinstance(value, str) and "://" in value:
-        msg = "a URL; allowed is a path, absolute or relative to the study file"
-        raise ValueError(msg)
-    return value
-
-
-Text = Annotated[str, Field(min_length=1)]
 Week = Annotated[float, Field(allow_inf_nan=False)]
-StudyPath = Annotated[Path, BeforeValidator(_no_url)]
 PanelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ScheduledVisit(_Strict):
+class ScheduledVisit(Strict):
     """A visit that the protocol plans, and the week for which it plans it."""
 
     visit: Text
@@ -41,26 +36,19 @@ class ScheduledVisit(_Strict):
     baseline: bool = False
 
 
-class StudyPanel(_Strict):
+class StudyPanel(Strict):
     """A tube's panel: the template that gates it, by name or by path."""
 
-    template: Annotated[Text, BeforeValidator(_no_url)]
+    template: Annotated[Text, BeforeValidator(no_url)]
 
 
-class ClinicalTables(_Strict):
-    """Tables of clinical data."""
-
-    visits: StudyPath | None = None
-    adverse_events: StudyPath | None = None
-
-
-class Primary(_Strict):
+class Primary(Strict):
     """Where the study's primary endpoint is read."""
 
     visit: Text
 
 
-class StudyFile(_Strict):
+class StudyFile(Strict):
     """What ``study.yaml`` says, with its paths as written.
 
     Attributes
@@ -73,6 +61,8 @@ class StudyFile(_Strict):
         The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
     subjects
         One row per subject: subject, arm, analysis sets.
+    clinical
+        Tables of visits and adverse events, and the settings of the endpoints.
     arms
         Treatment arms, control first.
     schedule
@@ -97,7 +87,7 @@ class StudyFile(_Strict):
     simulated: bool = False
     samples: StudyPath
     subjects: StudyPath | None = None
-    clinical: ClinicalTables | None = None
+    clinical: ClinicalSettings | None = None
     arms: tuple[Text, ...] = ()
     schedule: tuple[ScheduledVisit, ...] = ()
     treatment_weeks: tuple[tuple[Week, Week], ...] = ()
@@ -158,8 +148,8 @@ class Study(StudyFile):
     folder: Path
     sheet: pl.DataFrame = Field(repr=False)
     subject_sheet: pl.DataFrame | None = Field(default=None, repr=False)
-    marker_aliases: dict[str, str] = {}
-    aliases_used: dict[str, str] = {}
+    marker_aliases: dict[str, str] = Field(default_factory=dict)
+    aliases_used: dict[str, str] = Field(default_factory=dict)
 
     @property
     def visits(self) -> tuple[str, ...]:

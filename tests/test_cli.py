@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from il2cyto import datasets
-from il2cyto.io import open_fcs
+from il2cyto.io import open_fcs, read_densities
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,13 @@ def test_gate_writes_results_tables_and_events_of_a_bare_batch(batch):
     )
     file = open_fcs(batch / adata.obs["file"].iloc[0])
     np.testing.assert_array_equal(events.X, file.events())
-    assert str(batch / "out" / "results.h5ad") in done.stdout.splitlines()
+    densities = read_densities(batch / "out" / "densities.npz")
+    assert list(densities) == sorted(adata.obs_names)
+    parents = pd.Series(adata.layers["parent_counts"][0], adata.var_names)
+    for name in ("T", "CD25pos", "singlets"):
+        assert densities[sample][name].counts.sum() == parents[name]
+    for name in ("results.h5ad", "densities.npz"):
+        assert str(batch / "out" / name) in done.stdout.splitlines()
 
 
 def test_one_bad_file_does_not_stop_the_rest_and_is_exit_code_1(batch):

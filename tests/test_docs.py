@@ -9,10 +9,13 @@ from typing import get_args
 import pytest
 
 from il2cyto.io import _templates
+from il2cyto.io._yaml import load_yaml
+from il2cyto.study import ClinicalSettings
 from il2cyto.template import AnyGate, GatingTemplate, Population
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/*.md"))]
+CLINICAL = (PROJECT / "docs/clinical.md").read_text(encoding="utf-8")
 TEMPLATES = (PROJECT / "docs/templates.md").read_text(encoding="utf-8")
 
 
@@ -47,3 +50,21 @@ def test_the_template_on_the_page_is_valid(tmp_path: Path) -> None:
     template = _templates.read_template(file)
 
     assert [p.name for p in template.reported] == ["lymphocytes", "T", "CD4"]
+
+
+def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoint(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(CLINICAL.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    data = load_yaml(file).data
+    assert isinstance(data, dict)
+    shown = data["clinical"]
+    assert isinstance(shown, dict)
+
+    settings, default = ClinicalSettings.model_validate(shown), ClinicalSettings()
+
+    assert set(shown) == set(ClinicalSettings.model_fields)
+    differing = {name for name in shown if getattr(settings, name) != getattr(default, name)}
+    assert differing == {"visits", "adverse_events", "sledai_version", "limits"}
+    table = CLINICAL.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ([^|]*`[^|]*) \|", table, flags=re.MULTILINE)
+    assert [word for cell in cells for word in re.findall(r"`(\w+)`", cell)] == list(default.endpoints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from il2cyto.batch import Failure, Progress
-    from il2cyto.gt import GateResult
+    from il2cyto.gt import Density, GateResult
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
 
 
 @dataclass(frozen=True)
 class GatedStudy:
-    """A gated study: for each panel the cohort object and the table of cuts behind it."""
+    """A gated study: for each panel the cohort object and the table of cuts behind it.
+
+    `densities` is panel -> sample -> population -> what its gate looks at, binned for review; empty if not asked for.
+    """
 
     cohorts: Mapping[str, AnnData]
     cuts: Mapping[str, pl.DataFrame]
     failures: tuple[Failure, ...]
+    densities: Mapping[str, Mapping[str, Mapping[str, Density]]] = field(default_factory=dict)
 
     @property
     def mod(self) -> Mapping[str, AnnData]:
@@ -44,7 +48,12 @@ class GatedStudy:
 
 
 def gate_study(
-    study: Study, *, workers: int | None = None, progress: Progress | None = None, events_dir: Path | None = None
+    study: Study,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    events_dir: Path | None = None,
+    densities: bool = False,
 ) -> GatedStudy:
     """Gate every file of a study.
 
@@ -58,6 +67,8 @@ def gate_study(
         Called with stage, files done and files in all.
     events_dir
         Where to write each file's events with their gates, ``<sample>.h5ad``; not written if None.
+    densities
+        Keep what each gate looks at, binned for review.
 
     Returns
     -------
@@ -77,6 +88,7 @@ def gate_study(
     """
     cohorts: dict[str, AnnData] = {}
     cuts: dict[str, pl.DataFrame] = {}
+    binned: dict[str, dict[str, Mapping[str, Density]]] = {}
     failures: list[Failure] = []
     overrides = _overrides(study)
     for panel in study.panels:
@@ -102,11 +114,14 @@ def gate_study(
             progress=progress,
             overrides=[override for override in overrides if override.sample in set(rows["sample"])],
             on_gated=None if events_dir is None else keep_events,
+            densities=densities,
         )
         cohorts[panel] = build_cohort(batch, study, rows, panel=panel, source=source)
         cuts[panel] = batch.cuts
+        if densities:
+            binned[panel] = {result.sample: result.densities for result in batch.results}
         failures.extend(batch.failures)
-    return GatedStudy(cohorts, cuts, tuple(failures))
+    return GatedStudy(cohorts, cuts, tuple(failures), binned)
 
 
 def _overrides(study: Study) -> tuple[Override, ...]:

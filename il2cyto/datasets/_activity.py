@@ -37,6 +37,7 @@ ITEMS = tuple(_ITEMS)
 WEIGHTS = np.array([weight for weight, _ in _ITEMS.values()])
 _PREVALENCE = np.array([share for _, share in _ITEMS.values()])
 _PROTEINURIA = ITEMS.index("proteinuria")
+PGA_TOP = 3
 SLEDAI_ENTRY, SLEDAI_TOP = 8, (22, 27)
 
 # BILAG-2004 domain -> the SLEDAI items that make it active.
@@ -164,7 +165,7 @@ def _draw_bilag(baseline: Activity, items: np.ndarray, *, flare: bool, rng: np.r
 
 
 def _pga_step(pga: float, baseline: float, *, worse: bool) -> float:
-    """Round to a tenth without crossing the SRI-4 limit of 0.3."""
+    """Round to a tenth without crossing the SRI-4 limit of 0.3 and without leaving the scale."""
     tenths = round(10 * baseline)
     value = round(10 * pga)
-    return (max(value, tenths + 3) if worse else min(value, tenths + 2)) / 10
+    return (max(value, tenths + 3) if worse else min(value, tenths + 2, 10 * PGA_TOP)) / 10

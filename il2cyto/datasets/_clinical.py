@@ -36,8 +36,8 @@ _DRUGS = {
 _PREDNISONE_RANGE = ((5.0, 50.0), (0.0, 50.0))
 _MISSED_DOSE = 0.02
 SCREEN_FAILURES = 1 / 12
-# Limits that the items agree with, g/L.
-C3_LOW, C4_LOW = 0.9, 0.1
+# Limits of normal that the items agree with, g/L and IU/mL; study.yaml states them.
+C3_NORMAL, C4_NORMAL, DSDNA_TOP = (0.9, 1.8), (0.1, 0.4), 100
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ def _laboratory(
         "creatinine_umol_l": (creatinine, 1),
         "egfr": (_egfr(creatinine, female=female, age=age), 1),
         "sediment_active": (on["haematuria"] or on["casts"] or on["pyuria"], None),
-        "c3_g_l": (C3_LOW * (rng.uniform(0.45, 0.95) if on["low_complement"] else rng.uniform(1.02, 1.5)), 2),
-        "c4_g_l": (C4_LOW * (rng.uniform(0.3, 0.9) if low_c4 else rng.uniform(1.1, 3.5)), 2),
+        "c3_g_l": (C3_NORMAL[0] * (rng.uniform(0.45, 0.95) if on["low_complement"] else rng.uniform(1.02, 1.5)), 2),
+        "c4_g_l": (C4_NORMAL[0] * (rng.uniform(0.3, 0.9) if low_c4 else rng.uniform(1.1, 3.5)), 2),
         "dsdna_iu_ml": (np.clip(rng.lognormal(5.6, 0.9), 110, 2500) if on["dna_binding"] else rng.uniform(1, 90), 1),
         "wbc_1e9_l": (wbc, 2),
         "platelets_1e9_l": (platelets, 0),

@@ -70,6 +70,7 @@ def simulate_trial(
     intensity_shift: bool = True,
     batches: Literal["subjects", "visit"] = "subjects",
     outcomes: Literal["auto", "matched", "free"] = "auto",
+    files: bool = True,
     labels: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -104,6 +105,8 @@ def simulate_trial(
     outcomes
         ``matched``: counts of SRI-4, nephritis remission and adverse events equal the published ones (60 subjects only);
         ``free``: drawn from the model; ``auto``: matched where possible and `effects` is 1.
+    files
+        Write the FCS files and the truth about their cells; without them a trial of tables alone takes seconds.
     labels
         Also write the population and status of each event to ``truth/labels/<sample>.npz``.
     workers
@@ -141,14 +144,13 @@ def simulate_trial(
     matched = outcomes == "matched" or (outcomes == "auto" and can_match and effects == 1.0)
     logits = draw_logits(design)
     course = draw_course(design, logits[:, :, NODE["Treg"]], matched=matched)
-    for folder in ("fcs", "truth/labels" if labels else "truth"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     jobs = _jobs(design, course.sampled, logits, events, batch_shift, drug=float(intensity_shift))
     _write_tables(out, design, jobs, course=course, matched=matched)
-    counts = _write_files(out, design, jobs, labels=labels, workers=workers, progress=progress)
-    pl.concat(_truth(job.sample, count) for job, count in zip(jobs, counts, strict=True)).write_csv(
-        out / "truth" / "frequencies.csv"
-    )
+    if files:
+        counts = _write_files(out, design, jobs, labels=labels, workers=workers, progress=progress)
+        truth = pl.concat(_truth(job.sample, count) for job, count in zip(jobs, counts, strict=True))
+        truth.write_csv(out / "truth" / "frequencies.csv")
     study = out / "study.yaml"
     study.write_text(_study_yaml(design), encoding="utf-8")
     return study
@@ -229,6 +231,8 @@ def _write_files(
     progress: Callable[[int, int], None] | None,
 ) -> list[np.ndarray]:
     """Live single cells per population of each file; threads do, as numpy draws and computes outside the interpreter lock."""
+    for folder in ("fcs", "truth/labels" if labels else "truth"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     spillover = Spillover(tuple(panel.COLOURS.values()), panel.spillover_matrix(), "$SPILLOVER")
 
     def write(job: _Job) -> np.ndarray:
@@ -288,7 +292,7 @@ def _study_yaml(design: Design) -> str:
         "simulated: true",
         "samples: samples.csv",
         "subjects: subjects.csv",
-        "clinical: {visits: visits.csv, adverse_events: adverse_events.csv}",
+        *_clinical_yaml(),
         "arms: [" + ", ".join(json.dumps(arm) for arm in design.arms) + "]",
         "schedule:",
         *schedule,
@@ -297,3 +301,21 @@ def _study_yaml(design: Design) -> str:
         f"primary: {{visit: {primary}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _clinical_yaml() -> list[str]:
+    limits = {
+        "c3_g_l": "lln: {:g}, uln: {:g}".format(*clinical.C3_NORMAL),
+        "c4_g_l": "lln: {:g}, uln: {:g}".format(*clinical.C4_NORMAL),
+        "dsdna_iu_ml": f"uln: {clinical.DSDNA_TOP:g}",
+    }
+    return [
+        "clinical:",
+        "  visits: visits.csv",
+        "  adverse_events: adverse_events.csv",
+        "  sledai_version: selena",
+        "  pga_scale: 3",
+        "  bilag: 2004",
+        "  limits:",
+        *(f"    {analyte}: {{{limit}}}" for analyte, limit in limits.items()),
+    ]

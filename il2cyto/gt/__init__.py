@@ -18,12 +18,14 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.gt._propose import propose as propose
     from il2cyto.gt._reconcile import reconcile as reconcile
     from il2cyto.gt._types import Cut as Cut, Proposal as Proposal
+    from il2cyto.io import Density as Density
 
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Cut": "_types",
+        "Density": "_views",
         "Events": "_plan",
         "Finding": "_plausibility",
         "Flag": "_flags",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +13,21 @@ from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._flow import interrupted
 from il2cyto.gt._medians import medians
+from il2cyto.gt._plan import Events
 from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._views import bin_blocks, bin_columns, plan_views, with_scatter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy.typing as npt
     import polars as pl
 
     from il2cyto.gt._compile import Program
-    from il2cyto.gt._plan import Events
     from il2cyto.gt._tree import BandNode
     from il2cyto.gt._walk import Node
-    from il2cyto.template import Gate, GatingTemplate, Population
+    from il2cyto.io import Density
+    from il2cyto.template import Gate, Population
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class GateResult:
         (population, marker) -> median on the compensated linear scale; NaN for an empty population.
     n_events, n_usable
         Events of the file, and those finite in every channel of the template.
+    masks
+        Reported population -> membership, one boolean per event in file order; empty if not asked for.
+    densities
+        Population -> what its gate looks at, binned for review; populations whose parent is not evaluable are absent. Empty
+        if not asked for.
     """
 
     sample: str
@@ -59,6 +66,7 @@ class GateResult:
     n_usable: int
     compensation: str
     masks: Mapping[str, npt.NDArray[np.bool_]]
+    densities: Mapping[str, Density] = field(default_factory=dict)
 
 
 def apply(
@@ -68,6 +76,7 @@ def apply(
     sample: str,
     polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     keep_masks: bool = False,
+    keep_densities: bool = False,
 ) -> GateResult:
     """Gate one file with the reconciled cuts.
 
@@ -83,12 +92,14 @@ def apply(
         Population -> vertices that a person drew in place of the template's gate.
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
+    keep_densities
+        Keep what each gate looks at, binned for review. Memory while the file is read: one bit per event and parent.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:
         return _refused(events, sample, keep_masks=keep_masks)
     gated = _by_engine if can_compile(template) else _in_numpy
-    found = gated(events, source, polygons, keep_masks=keep_masks)
+    found = gated(events, source, polygons, keep_masks=keep_masks, keep_densities=keep_densities)
     nodes, names = found.nodes, [p.name for p in template.populations]
     of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
@@ -103,6 +114,7 @@ def apply(
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
         masks=found.masks,
+        densities=found.densities,
     )
 
 
@@ -132,20 +144,29 @@ class _Gated:
     intervals: Mapping[str, tuple[float, float]]
     medians: Mapping[tuple[str, str], float]
     masks: Mapping[str, npt.NDArray[np.bool_]]
+    densities: Mapping[str, Density]
 
 
 def _by_engine(
-    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
+    events: Events,
+    source: FinalCuts,
+    polygons: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    keep_masks: bool,
+    keep_densities: bool,
 ) -> _Gated:
     """Gate block by block, in memory that does not grow with the file."""
     program = compile_plan(events, source.decide, polygons, medians=True)
     engine, template = Engine(events, program), events.plan.template
-    members = Members(template, program, events.n if keep_masks else 0)
+    reported = [p.name for p in template.reported]
+    scattered = Events(events.file, with_scatter(events.plan))
+    views = plan_views(scattered.plan) if keep_densities else ()
+    members = Members({*(reported if keep_masks else ()), *(view.parent for view in views)}, program, events.n)
     for start, member in engine.run():
-        if keep_masks:
-            members.keep(start, member)
+        members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
-    nodes, reported = counted.nodes, [p.name for p in template.reported]
+    nodes = counted.nodes
+    parents = {view.parent for view in views if view.parent in program.rows and nodes[view.parent].evaluable}
     found = medians(events, program, engine.sink.histograms)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
     return _Gated(
@@ -153,11 +174,17 @@ def _by_engine(
         {p.name: counted.interval(p.name) for p in template.populations},
         {pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
         {name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
+        bin_blocks(scattered, views, {name: members.bits(name) for name in parents}) if views else {},
     )
 
 
 def _in_numpy(
-    events: Events, source: FinalCuts, polygons: Mapping[str, Sequence[tuple[float, float]]], *, keep_masks: bool
+    events: Events,
+    source: FinalCuts,
+    polygons: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    keep_masks: bool,
+    keep_densities: bool,
 ) -> _Gated:
     """Gate whole columns: the reference, and the way of templates with dimensions or scales of other programs."""
     tree = Tree(events, source, polygons=polygons)
@@ -174,7 +201,14 @@ def _in_numpy(
             for key in markers_of(events.plan)
         },
         masks if keep_masks else {},
+        _binned_columns(events, nodes) if keep_densities else {},
     )
+
+
+def _binned_columns(events: Events, nodes: Mapping[str, BandNode]) -> Mapping[str, Density]:
+    scattered = Events(events.file, with_scatter(events.plan))
+    members = {name: node.mask for name, node in nodes.items() if node.evaluable}
+    return bin_columns(scattered, plan_views(scattered.plan), members)
 
 
 def _interval(node: BandNode) -> tuple[float, float]:
@@ -217,22 +251,27 @@ class FinalCuts:
 
 
 class Members:
-    """Membership in the reported populations, one bit per event."""
+    """Membership in some populations, one bit per event."""
 
-    def __init__(self, template: GatingTemplate, program: Program, n: int) -> None:
+    def __init__(self, names: Collection[str], program: Program, n: int) -> None:
         self._n = n
-        names = [p.name for p in template.reported if p.name in program.rows]
-        self._place = {name: i for i, name in enumerate(names)}
-        self._rows = np.array([program.rows[name][EXACT] for name in names], dtype=np.int64)
-        self._bits = np.zeros((len(names), -(-n // 8)), dtype=np.uint8)
+        known = [name for name in names if name in program.rows]
+        self._place = {name: i for i, name in enumerate(known)}
+        self._rows = np.array([program.rows[name][EXACT] for name in known], dtype=np.int64)
+        self._bits = np.zeros((len(known), -(-n // 8)), dtype=np.uint8)
 
     def keep(self, start: int, member: npt.NDArray[np.uint8]) -> None:
         """Keep a block's membership; a block starts at a multiple of 8."""
         packed = np.packbits(member[self._rows], axis=1)
         self._bits[:, start // 8 : start // 8 + packed.shape[1]] = packed
 
+    def bits(self, name: str) -> npt.NDArray[np.uint8]:
+        """Membership of one population in file order, packed."""
+        bits: npt.NDArray[np.uint8] = self._bits[self._place[name]]
+        return bits
+
     def of(self, name: str, *, evaluable: bool) -> npt.NDArray[np.bool_]:
         """Membership of one population in file order."""
         if not evaluable:
             return np.zeros(self._n, dtype=np.bool_)
-        return np.unpackbits(self._bits[self._place[name]], count=self._n).view(np.bool_)
+        return np.unpackbits(self.bits(name), count=self._n).view(np.bool_)

@@ -37,6 +37,11 @@ def within(value: float, bounds: tuple[float, float]) -> bool:
     return bounds[0] <= value <= bounds[1]
 
 
+def kernel_seed(rng: np.random.Generator) -> np.uint64:
+    """Draw the seed of a kernel's own generator."""
+    return np.uint64(rng.integers(0, 1 << 64, dtype=np.uint64))
+
+
 def drawn_cut(
     value: float, draws: npt.ArrayLike, *, bounds: tuple[float, float], quality: float = float("nan")
 ) -> Proposal:

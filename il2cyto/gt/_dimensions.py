@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.errors import PanelError
-from il2cyto.gt._stretches import read_columns
 from il2cyto.pp import compensate, transform
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def find_channel(panel: Panel, name: str, matrix: Matrix | None) -> Channel | No
 class Dimensions:
     """The columns of one file's dimensions, made when first asked for."""
 
-    def __init__(self, file: FcsFile, plan: Plan, stretches: Sequence[slice]) -> None:
-        self._file, self._plan, self._stretches = file, plan, stretches
+    def __init__(self, file: FcsFile, plan: Plan) -> None:
+        self._file, self._plan = file, plan
         self._columns: dict[str, dict[int, FloatArray]] = {"none": {}}
 
     def linear(self, key: str) -> FloatArray:
@@ -86,7 +85,7 @@ class Dimensions:
     def _raw(self, index: int) -> FloatArray:
         raw = self._columns["none"]
         if index not in raw:
-            raw[index] = read_columns(self._file, [index], self._stretches).reshape(-1)
+            raw[index] = np.asarray(self._file.events([index]), dtype=np.float64).reshape(-1)
         return raw[index]
 
     def _compensated(self, compensation: str) -> dict[int, FloatArray]:

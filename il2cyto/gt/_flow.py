@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._stretches import read_columns
-
 if TYPE_CHECKING:
     from il2cyto.gt._plan import Events
 
@@ -23,7 +21,7 @@ def interrupted(events: Events) -> bool:
     clock = next((c.index for c in events.plan.panel.channels if c.detector == "time"), None)
     if clock is None or events.n < PARTS * FEWEST:
         return False
-    time = read_columns(events.file, [clock], [slice(0, events.file.n_events)]).reshape(-1)
+    time = np.asarray(events.file.events([clock]), dtype=np.float64).reshape(-1)
     durations = np.diff(time[np.linspace(0, time.size - 1, PARTS + 1).astype(np.int64)])
     usual = float(np.median(durations))
     return bool(usual > 0 and durations.max() > LONGEST * usual)

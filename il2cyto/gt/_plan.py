@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from il2cyto.gt._dimensions import Dimensions, find_sources
-from il2cyto.gt._stretches import read_columns, stretches_of
 from il2cyto.pp import compensate, transform
 from il2cyto.template import RefGate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import numpy.typing as npt
 
     from il2cyto.io import FcsFile, Spillover
@@ -74,45 +70,28 @@ def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
 class Events:
     """The events of one file on the scales of a template; columns are made when first asked for.
 
-    Parameters
-    ----------
-    file, plan
-        The file, and where the template's markers are in it.
-    most
-        Read about so many events, in short stretches all over the file; all of them if None. For a look at a file: final cuts
-        are applied to whole files.
-
     Attributes
     ----------
     n
-        Events in the file, or those that are read.
+        Events in the file.
     compensation
         ``acquisition`` where the file's own matrix was applied, else ``none``.
     """
 
-    def __init__(self, file: FcsFile, plan: Plan, *, most: int | None = None) -> None:
+    def __init__(self, file: FcsFile, plan: Plan) -> None:
         self.file, self.plan = file, plan
-        self._stretches = stretches_of(file.n_events, most)
-        self.n = sum(rows.stop - rows.start for rows in self._stretches)
+        self.n = file.n_events
         self.spillover = file.spillover() if plan.template.compensation == "acquisition" else None
         self.compensation = "none" if self.spillover is None else "acquisition"
         self._scaled: dict[str, FloatArray] = {}
 
     @cached_property
     def _dimensions(self) -> Dimensions:
-        return Dimensions(self.file, self.plan, self._stretches)
+        return Dimensions(self.file, self.plan)
 
     @cached_property
     def _linear(self) -> dict[int, FloatArray]:
-        return _compensated(self.file, self.plan, self.spillover, self._stretches)
-
-    def exchanged(self, labels: Mapping[str, str]) -> Events:
-        """The same events with each marker read from the channel that carries another's label."""
-        channels = self.plan.channels
-        moved = {marker: channels[label] for marker, label in labels.items()}
-        events = copy(self)
-        events.plan, events._scaled = replace(self.plan, channels={**channels, **moved}), {}
-        return events
+        return _compensated(self.file, self.plan, self.spillover)
 
     def linear(self, key: str) -> FloatArray:
         """Compensated values of a marker or dimension on the linear scale."""
@@ -139,16 +118,14 @@ class Events:
         return mask
 
 
-def _compensated(
-    file: FcsFile, plan: Plan, spillover: Spillover | None, stretches: Sequence[slice]
-) -> dict[int, FloatArray]:
+def _compensated(file: FcsFile, plan: Plan, spillover: Spillover | None) -> dict[int, FloatArray]:
     """Columns of the plan's channels, compensated where the matrix has them."""
     dimensions = plan.template.dimensions
     wanted = sorted({channel.index for key, channel in plan.channels.items() if key not in dimensions})
     position = {channel.name: channel.index for channel in file.channels}
     mixed = [] if spillover is None else [position[name] for name in spillover.channels]
     columns = sorted({*wanted, *mixed})
-    raw = read_columns(file, columns, stretches)
+    raw = np.asarray(file.events(columns), dtype=np.float64).reshape(file.n_events, len(columns))
     linear = {column: np.ascontiguousarray(raw[:, i]) for i, column in enumerate(columns)}
     if spillover is not None:
         unmixed = compensate(np.column_stack([linear[column] for column in mixed]), spillover.matrix)

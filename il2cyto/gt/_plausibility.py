@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from il2cyto._keys import ROOT
 from il2cyto.gt._plan import Events
-from il2cyto.gt._tree import Tree
+from il2cyto.gt._rows import RowTree
+from il2cyto.gt._values import rescaled
 from il2cyto.template._expect import Correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
+    from il2cyto.gt._rows import Fit
     from il2cyto.template import Expectation, GatingTemplate
 
     FloatArray = npt.NDArray[np.float64]
@@ -85,14 +88,15 @@ class Plausibility:
         return f"{broken}; all expectations hold if {places}"
 
 
-def panel_plausibility(events: Events) -> Plausibility:
+def panel_plausibility(events: Events, *, most: int = MOST) -> Plausibility:
     """Test what a template expects of a panel's markers on the events of a file.
 
     Parameters
     ----------
     events
-        The file on the template's scales; some thousand events are enough (``Events(file, plan, most=20_000)``). The
-        populations are those that the file's own cuts give.
+        The file on the template's scales.
+    most
+        Look at about so many events, spread evenly over the file. The populations are those that these events' own cuts give.
 
     Returns
     -------
@@ -104,36 +108,37 @@ def panel_plausibility(events: Events) -> Plausibility:
     >>> file = io.open_fcs(next((datasets.sample_data_path() / "fcs").glob("*.fcs")))
     >>> template = io.read_template(io.find_template("tnk"))
     >>> plan = gt.make_plan(template, file.panel(), file=file.name)
-    >>> gt.panel_plausibility(gt.Events(file, plan, most=20_000)).plausible
+    >>> gt.panel_plausibility(gt.Events(file, plan)).plausible
     True
     """
-    return judge(_glance(events))
-
-
-def judge(tree: Tree) -> Plausibility:
-    """Test the expectations on a file whose populations are known."""
-    findings = _findings(tree, tree.events)
-    if not any(finding.fails for finding in findings):
-        return Plausibility(findings)
-    return Plausibility(findings, _mend(_glance(Events(tree.events.file, tree.plan, most=MOST))))
-
-
-def _glance(events: Events) -> Tree:
-    """The populations that the expectations need, by the file's own cuts."""
     from il2cyto.gt._propose import own_cuts
 
-    return Tree(events, own_cuts(), only=_needed(events.plan.template))
+    return judge(RowTree(events, own_cuts(), expected_of(events.plan.template), most=most), own_cuts)
 
 
-def _mend(tree: Tree) -> dict[str, str]:
+def judge(tree: RowTree, fit: Callable[[], Fit]) -> Plausibility:
+    """Test the expectations on a file whose populations are known; `fit` makes what gates it anew with other labels."""
+    findings = _findings(tree)
+    if not any(finding.fails for finding in findings):
+        return Plausibility(findings)
+    glance = RowTree(tree.events, fit(), expected_of(tree.template), most=MOST)
+    return Plausibility(findings, _mend(glance, fit))
+
+
+def expected_of(template: GatingTemplate) -> set[str]:
+    """The populations on which a template expects something."""
+    return {name for expectation in template.expect for name in expectation.populations} - {ROOT}
+
+
+def _mend(tree: RowTree, fit: Callable[[], Fit]) -> dict[str, str]:
     """Find the exchange of fewest labels with which all hold that could be tested; of several, that with the widest margins."""
-    tested = [i for i, finding in enumerate(_findings(tree, tree.events)) if not np.isnan(finding.margin)]
+    tested = [i for i, finding in enumerate(_findings(tree)) if not np.isnan(finding.margin)]
     best: dict[str, str] = {}
     widest = 0.0
     for exchanged in _exchanges(tree):
         if best and len(exchanged) > len(best):
             break
-        findings = _with_exchange(tree, exchanged)
+        findings = _with_exchange(tree, exchanged, fit)
         margins = float(np.nansum([finding.margin for finding in findings]))
         holds = all(findings[i].margin > 0 for i in tested) and not any(finding.fails for finding in findings)
         if holds and margins > widest:
@@ -141,7 +146,7 @@ def _mend(tree: Tree) -> dict[str, str]:
     return best
 
 
-def _exchanges(tree: Tree) -> list[dict[str, str]]:
+def _exchanges(tree: RowTree) -> list[dict[str, str]]:
     """Marker -> label for the labels that move, those that move the fewest first."""
     named = (marker for expectation in tree.template.expect for marker in expectation.markers)
     markers = [marker for marker in dict.fromkeys(named) if marker in tree.plan.channels]
@@ -151,37 +156,28 @@ def _exchanges(tree: Tree) -> list[dict[str, str]]:
     return sorted(({marker: label for marker, label in pair if marker != label} for pair in pairs), key=len)[1:]
 
 
-def _with_exchange(tree: Tree, exchanged: Mapping[str, str]) -> tuple[Finding, ...]:
+def _with_exchange(tree: RowTree, labels: Mapping[str, str], fit: Callable[[], Fit]) -> tuple[Finding, ...]:
     """Test the expectations with other labels; gate again only if a gate reads one of these."""
-    events = tree.events.exchanged(exchanged)
-    gates = [tree.template.by_name[name].gate for name in _needed(tree.template)]
-    again = any(exchanged.keys() & set(gate.keys) for gate in gates if gate is not None)
-    return _findings(_glance(events) if again else tree, events)
+    gates = [tree.template.by_name[name].gate for name in tree.nodes if name != ROOT]
+    if not any(labels.keys() & set(gate.keys) for gate in gates if gate is not None):
+        return _findings(tree, labels)
+    channels = tree.plan.channels
+    plan = replace(tree.plan, channels={**channels, **{marker: channels[label] for marker, label in labels.items()}})
+    again = RowTree(Events(tree.events.file, plan), fit(), expected_of(tree.template), most=MOST)
+    return _findings(again)
 
 
-def _needed(template: GatingTemplate) -> set[str]:
-    """The populations of the expectations and all that they stand on."""
-    needed: set[str] = set()
-    todo = [name for expectation in template.expect for name in expectation.populations]
-    while todo:
-        name = todo.pop()
-        if name in template.by_name and name not in needed:
-            needed.add(name)
-            population = template.by_name[name]
-            todo.extend((population.parent, *population.referred))
-    return needed
+def _findings(tree: RowTree, labels: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    return tuple(_finding(expectation, tree, labels or {}) for expectation in tree.template.expect)
 
 
-def _findings(tree: Tree, events: Events) -> tuple[Finding, ...]:
-    return tuple(_finding(expectation, tree, events) for expectation in tree.template.expect)
-
-
-def _finding(expectation: Expectation, tree: Tree, events: Events) -> Finding:
+def _finding(expectation: Expectation, tree: RowTree, labels: Mapping[str, str]) -> Finding:
     def values(marker: str, population: str) -> FloatArray:
-        node = tree.nodes[population]
-        if marker not in events.plan.channels or not node.evaluable:
+        label = labels.get(marker, marker)
+        if label not in tree.plan.channels or not tree.nodes[population].evaluable:
             return np.empty(0)
-        x = events.scaled(marker)[node.mask]
+        spec = tree.template.transform.of(marker).at_range(tree.plan.channels[label].range)
+        x = rescaled(tree.linear(label, population), spec)
         return x[:: -(-x.size // MOST) or 1]
 
     if isinstance(expectation, Correlation):

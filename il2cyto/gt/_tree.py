@@ -1,4 +1,4 @@
-"""The tree in numpy, on whole columns: where cuts are proposed, and what the compiled engine is compared with."""
+"""The tree in numpy, on whole columns: what the compiled engine is compared with, and what imported templates are gated by."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import BoundaryGate, ReferenceLineGate, RefGate, SingletGate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from il2cyto.gt._plan import Events
+    from il2cyto.gt._plan import Events, Plan
     from il2cyto.template import Gate, Population
 
     BoolArray = npt.NDArray[np.bool_]
+    FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,22 @@ class Decision:
     flags: Flag = Flag.NONE
 
 
+class Scales(Protocol):
+    """Columns by marker: of all events of a file, or of some of them."""
+
+    @property
+    def plan(self) -> Plan:
+        """Where the template's markers are in the file."""
+
+    def linear(self, key: str) -> FloatArray:
+        """Compensated values on the linear scale."""
+
+    def scaled(self, key: str) -> FloatArray:
+        """Values on the template's scale."""
+
+
 class CutSource(Protocol):
-    """Where the cuts of a fitted gate come from: the events themselves (propose), or the reconciled table (apply)."""
+    """Where the cuts of a fitted gate come from."""
 
     def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision: ...
 
@@ -88,17 +103,11 @@ class Tree(Walk[BandNode]):
     """The populations of one file, evaluated in the order of the template on whole columns of events.
 
     Fitted gates take their cuts from `source`; `polygons` are gates that a person drew in place of the template's. After
-    construction ``nodes`` holds every population (those of `only`, if given, which must hold all that they stand on), evaluable
-    or not, and ``nodes["root"]`` the file's usable events.
+    construction ``nodes`` holds every population, evaluable or not, and ``nodes["root"]`` the file's usable events.
     """
 
     def __init__(
-        self,
-        events: Events,
-        source: CutSource,
-        *,
-        polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None,
-        only: Collection[str] | None = None,
+        self, events: Events, source: CutSource, *, polygons: Mapping[str, Sequence[tuple[float, float]]] | None = None
     ) -> None:
         self.events, self.plan, self.template, self._source = events, events.plan, events.plan.template, source
         self._polygons = polygons or {}
@@ -106,7 +115,7 @@ class Tree(Walk[BandNode]):
         n = int(np.count_nonzero(usable))
         flags = Flag.NONFINITE if n < events.n else Flag.NONE
         self.nodes = {ROOT: BandNode(flags, count=n, parent_count=n, band=Band.exact(usable))}
-        for name in self.template.order if only is None else filter(only.__contains__, self.template.order):
+        for name in self.template.order:
             self.nodes[name] = self._evaluate(self.template.by_name[name])
 
     def _empty(self, flags: Flag, cut_flags: Flag, parent: BandNode) -> BandNode:
@@ -137,11 +146,11 @@ class Tree(Walk[BandNode]):
         if isinstance(gate, RefGate):
             return self._referred(gate)
         if not gate.fitted:
-            return Band.exact(self._fixed(gate)), Flag.NONE
+            return Band.exact(fixed_shape(gate, self.events)), Flag.NONE
         decision = self._source(population, gate, self)
         if decision.cuts is None:
             return None, decision.flags | Flag.GATE_FAILED
-        return self.fitted_shape(gate, decision.cuts, decision.spread), decision.flags
+        return fitted_shape(gate, self.events, decision.cuts, decision.spread), decision.flags
 
     def _referred(self, gate: RefGate) -> tuple[Band | None, Flag]:
         node = self.nodes[gate.of]
@@ -150,42 +159,44 @@ class Tree(Walk[BandNode]):
         same = gate.keep is None or gate.keep == getattr(self.template.by_name[gate.of].gate, "keep", "above")
         return node.shape if same else ~node.shape, node.cut_flags
 
-    def _fixed(self, gate: Gate) -> BoolArray:
-        scaled = [self.events.scaled(key) for key in gate.keys]
-        if not isinstance(gate, BoundaryGate):
-            return _shapes.fixed_shape(gate, scaled)
-        channels = [self.events.plan.channels[key] for key in gate.keys]
-        off_edge = _shapes.boundary(
-            [self.events.linear(key) for key in gate.keys],
-            [channel.range for channel in channels],
-            [channel.detector == "scatter" for channel in channels],
-        )
-        return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
-
-    def fitted_shape(self, gate: Gate, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
-        """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (all but singlets)."""
-        if isinstance(gate, SingletGate):
-            area, height = (self.events.scaled(key) for key in gate.keys)
-            return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
-        cut, keep = cuts["cut"], getattr(gate, "keep", "above")
-        mask = self._side(gate, cuts)
-        s = spread.get("cut", 0.0)
-        if not s > 0:
-            return Band.exact(mask)
-        stricter = cut + s if keep == "above" else cut - s
-        return Band(
-            self._side(gate, {**cuts, "cut": stricter}), mask, self._side(gate, {**cuts, "cut": 2 * cut - stricter})
-        )
-
-    def _side(self, gate: Gate, cuts: Mapping[str, float]) -> BoolArray:
-        """One side of a cut, or of a line."""
-        keep = getattr(gate, "keep", "above")
-        if isinstance(gate, ReferenceLineGate):
-            x, y = (self.events.scaled(key) for key in gate.keys)
-            above = _shapes.singlet(x, y, gate.band(cuts), "lower")
-            return above if keep == "above" else ~above
-        return _shapes.side(self.events.scaled(gate.keys[0]), cuts["cut"], keep)
-
     def _n_at_top(self, population: Population, key: str) -> int:
         values = self.events.linear(key)[self.nodes[population.parent].mask]
         return int(np.count_nonzero(_shapes.in_top_bin(values, self.plan.channels[key].range)))
+
+
+def fixed_shape(gate: Gate, events: Scales) -> BoolArray:
+    """Membership in a gate that no method fits."""
+    scaled = [events.scaled(key) for key in gate.keys]
+    if not isinstance(gate, BoundaryGate):
+        return _shapes.fixed_shape(gate, scaled)
+    channels = [events.plan.channels[key] for key in gate.keys]
+    off_edge = _shapes.boundary(
+        [events.linear(key) for key in gate.keys],
+        [channel.range for channel in channels],
+        [channel.detector == "scatter" for channel in channels],
+    )
+    return off_edge & _shapes.all_within(scaled, gate.min, gate.max)
+
+
+def fitted_shape(gate: Gate, events: Scales, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
+    """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (all but singlets)."""
+    if isinstance(gate, SingletGate):
+        area, height = (events.scaled(key) for key in gate.keys)
+        return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
+    cut, keep = cuts["cut"], getattr(gate, "keep", "above")
+    mask = _side(gate, events, cuts, keep)
+    s = spread.get("cut", 0.0)
+    if not s > 0:
+        return Band.exact(mask)
+    stricter = cut + s if keep == "above" else cut - s
+    strict, loose = (_side(gate, events, {**cuts, "cut": at}, keep) for at in (stricter, 2 * cut - stricter))
+    return Band(strict, mask, loose)
+
+
+def _side(gate: Gate, events: Scales, cuts: Mapping[str, float], keep: str) -> BoolArray:
+    """One side of a cut, or of a line."""
+    if isinstance(gate, ReferenceLineGate):
+        x, y = (events.scaled(key) for key in gate.keys)
+        above = _shapes.singlet(x, y, gate.band(cuts), "lower")
+        return above if keep == "above" else ~above
+    return _shapes.side(events.scaled(gate.keys[0]), cuts["cut"], keep)

@@ -12,6 +12,12 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
+    from il2cyto.io._densities import (
+        Density as Density,
+        read_densities as read_densities,
+        write_densities as write_densities,
+    )
     from il2cyto.io._fcs import (
         FcsFile as FcsFile,
         Spillover as Spillover,
@@ -23,24 +29,30 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.io._gatingml import read_gatingml as read_gatingml
     from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
+    from il2cyto.io._prism import write_prism as write_prism
     from il2cyto.io._study import read_study as read_study
-    from il2cyto.io._tables import write_csv as write_csv
+    from il2cyto.io._tables import write_csv as write_csv, write_parquet as write_parquet
     from il2cyto.io._templates import (
         find_template as find_template,
         read_template as read_template,
         template_folders as template_folders,
         write_template as write_template,
     )
+    from il2cyto.io._workbook import write_workbook as write_workbook
 
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Density": "_densities",
+        "ClinicalData": "_clinical",
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
+        "read_densities": "_densities",
+        "read_clinical": "_clinical",
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
@@ -56,5 +68,9 @@ __getattr__, __dir__, __all__ = attach(
         "write_anndata": "_anndata",
         "write_events": "_anndata",
         "write_csv": "_tables",
+        "write_parquet": "_tables",
+        "write_prism": "_prism",
+        "write_workbook": "_workbook",
+        "write_densities": "_densities",
     },
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from il2cyto._keys import ROOT
+from il2cyto.io._atomic import replacing
 from il2cyto.io._gatingml_elements import EVERYTHING, Document, Shape, Side, half_plane, singlet_outline
 from il2cyto.template import (
     BoundaryGate,
@@ -80,16 +80,8 @@ def write_gatingml(
     path = Path(path)
     writer = _Writer(template, channels, compensated, cuts, polygons or {})
     omitted = writer.write()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            file.write(writer.document.text())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        draft.write_bytes(writer.document.text())
     return omitted
 
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from il2cyto.errors import StudyError
+from il2cyto.io._clinical_sheets import date_problems, subject_problems
 from il2cyto.io._sample_sheet import read_samples
 from il2cyto.io._sheets import Column, Sheet, blanks, not_in, read_sheet, repeats
 from il2cyto.io._validation import show
@@ -29,6 +30,7 @@ SUBJECT_COLUMNS: Final = (
     Column("arm", accepted=("TRT01P",)),
     Column("arm_actual", accepted=("TRT01A", "ACTARM")),
     *(Column(name, "bool") for name in ("enrolled", "randomised", "itt", "mitt", "safety", "lupus_nephritis")),
+    *(Column(name) for name in ("not_enrolled_reason", "exclusion_reason")),
     Column("stratum"),
     Column("site", accepted=("SITEID",)),
     Column("sex", choices=("F", "M")),
@@ -104,7 +106,7 @@ class _Known:
         }
         clinical = data.get("clinical")
         if isinstance(clinical, dict):
-            files |= {("clinical", key): value for key, value in clinical.items()}
+            files |= {("clinical", key): clinical.get(key) for key in ("visits", "adverse_events")}
         panels, schedule, arms = data.get("panels"), data.get("schedule"), data.get("arms")
         visits = (
             [item.get("visit") for item in schedule if isinstance(item, dict)] if isinstance(schedule, list) else []
@@ -150,6 +152,9 @@ def _read_subjects(folder: Path, known: _Known) -> Sheet | None:
     sheet.problems += blanks(sheet, "subject", rows)
     for line, (row, before) in repeats(rows, lambda row: row["subject"]).items():
         sheet.problems.append((line, f"subject: {show(row['subject'])} stands in line {before} already; keep one row"))
+    for row in rows:
+        sheet.problems += [(row["line"], problem) for problem in subject_problems(row)]
+    sheet.problems += date_problems(sheet, SUBJECT_COLUMNS)
     sheet.problems += _arm_problems(sheet, known)
     return sheet
 

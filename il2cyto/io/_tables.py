@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+
+from il2cyto.io._atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,6 @@ def write_csv(frame: pl.DataFrame, path: str | Path, *, whole: Sequence[str] = (
     The path.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = [
         name
         for name, dtype in frame.schema.items()
@@ -45,13 +46,25 @@ def write_csv(frame: pl.DataFrame, path: str | Path, *, whole: Sequence[str] = (
         pl.col(text).cast(pl.String).str.replace(_FORMULA, "'${0}"),
         pl.selectors.float().fill_nan(None),
     ).with_columns(pl.col(list(whole)).cast(pl.Int64))
-    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            plain.write_csv(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        plain.write_csv(draft)
     return path
+
+
+def write_parquet(frame: pl.DataFrame, path: str | Path) -> Path:
+    """Write a table as parquet, types kept, replacing what was there in one step; NaN becomes null."""
+    path = Path(path)
+    with replacing(path) as draft:
+        frame.with_columns(pl.selectors.float().fill_nan(None)).write_parquet(draft)
+    return path
+
+
+def plain_text(text: str) -> str:
+    """Keep a text that begins like a formula from being run as one.
+
+    Examples
+    --------
+    >>> plain_text("=1+1"), plain_text("IL-2")
+    ("'=1+1", 'IL-2')
+    """
+    return re.sub(_FORMULA, r"'\g<0>", text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from il2cyto.errors import TemplateError
+from il2cyto.io._atomic import replacing
 from il2cyto.io._yaml import load_yaml, parse_yaml, validate_yaml
 from il2cyto.template import GatingTemplate
 
@@ -114,18 +115,12 @@ def write_template(template: GatingTemplate, folder: str | Path) -> Path:
     yaml.default_flow_style = None  # short collections on one line
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 120
-    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
+    with replacing(path) as draft:
         with draft.open("w", encoding="utf-8") as file:
             yaml.dump(template.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True), file)
-            file.flush()
-            os.fsync(file.fileno())
         if read_template(draft).digest != template.digest:
             msg = f"template {template.name!r} does not read back as it was written; please report it"
             raise TemplateError(msg)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path
 
 

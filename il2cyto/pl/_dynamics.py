@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from il2cyto import tl
 from il2cyto._keys import ROOT, Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
+from il2cyto.pl._labels import ALPHA, p_column
 from il2cyto.pl._theme import (
     DOUBLE_COLUMN,
     MM,
@@ -50,6 +51,8 @@ def dynamics(
     denominator: str | None = None,
     error: Literal["sem", "ci"] = "sem",
     individuals: bool = True,
+    group: str = Obs.ARM,
+    contrasts: pl.DataFrame | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw each population's mean over the visits, arm by arm, with its error and the number of subjects.
@@ -70,6 +73,11 @@ def dynamics(
         What the bars show: the standard error of the mean, or its 95 % t interval.
     individuals
         Draw each subject as a faint line behind the mean.
+    group
+        Column of `obs` that parts the subjects; `arm`, or `responder` for the twin figure.
+    contrasts
+        Table `population_contrasts`; visits at which the groups differ with p < 0.05 (adjusted, where the table adjusts)
+        carry an asterisk, and the caption says by which model.
     axes
         Draw into these, one per population; the caption then still goes to the foot of their figure.
 
@@ -91,8 +99,12 @@ def dynamics(
     if axes is not None and len(axes) < len(names):
         msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
         raise ValueError(msg)
-    values = tl.subject_dynamics(adata, populations=names, denominator=denominator)
-    summary = tl.summarise_dynamics(adata, populations=names, denominator=denominator)
+    frames = (
+        of(adata, populations=names, denominator=denominator, group=group)
+        for of in (tl.subject_dynamics, tl.summarise_dynamics)
+    )
+    # Whatever parts the subjects is drawn as arms are; a study without arms is one group.
+    values, summary = (frame.rename({group: Obs.ARM}) if group in frame.columns else frame for frame in frames)
     timeline, styles = Timeline.of(adata, summary), _styles(adata, summary)
     with theme():
         panels = _new_panels(len(names)) if axes is None else list(axes)
@@ -105,11 +117,13 @@ def dynamics(
             _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
             timeline.draw(ax)
             depth = timeline.write_counts(ax, _counts(summary.filter(of_population), styles), styles)
+            if contrasts is not None:
+                _mark_differences(ax, contrasts.filter(of_population), timeline)
         figure = panels[0].figure.get_figure(root=True)
         spare = panels[len(names) :] if axes is None else []
         _add_legend(figure, spare, styles, timeline)
         simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
-        caption = _caption(error, timeline, individuals=individuals, arms=len(styles))
+        caption = _caption(error, timeline, individuals=individuals, arms=len(styles), tests=contrasts)
         if axes is None:
             rows = -(-len(names) // COLUMNS)
             figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
@@ -168,6 +182,25 @@ def _draw_means(ax: Axes, summary: pl.DataFrame, timeline: Timeline, styles: dic
         )
 
 
+def _mark_differences(ax: Axes, contrasts: pl.DataFrame, timeline: Timeline) -> None:
+    """Put an asterisk above the visits at which the groups differ."""
+    column = p_column(contrasts)
+    for visit, p in contrasts.select(pl.col(Obs.VISIT).cast(pl.String), column).iter_rows():
+        if visit in timeline.position and p is not None and p < ALPHA:
+            ax.annotate(
+                "*",
+                (timeline.position[visit], 1),
+                (0, -2),
+                xycoords=ax.get_xaxis_transform(),
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                size=9,
+                weight="bold",
+                annotation_clip=False,
+            )
+
+
 def _counts(summary: pl.DataFrame, styles: dict[str, ArmStyle]) -> dict[str, list[int]]:
     return {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in styles}
 
@@ -214,10 +247,14 @@ def _add_legend(figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], 
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def _caption(error: str, timeline: Timeline, *, individuals: bool, arms: int) -> str:
+def _caption(error: str, timeline: Timeline, *, individuals: bool, arms: int, tests: pl.DataFrame | None) -> str:
     parts = [f"Mean and {ERRORS[error]} of the subjects{' of each arm' if arms > 1 else ''}"]
     if individuals:
         parts.append("thin lines: single subjects")
     if len(timeline.periods):
         parts.append("grey: on treatment")
+    if tests is not None and tests.height:
+        models = ", ".join(tests["model"].drop_nulls().unique(maintain_order=True).to_list())
+        adjusted = " adjusted for multiplicity" if p_column(tests) == "p_adjusted" else ""
+        parts.append(f"*: difference between the groups, p < {ALPHA:g}{adjusted} ({models})")
     return f"{'; '.join(parts)}. n: subjects with a value."

@@ -12,7 +12,7 @@ from il2cyto._keys import Obs, Uns
 from il2cyto.pl._theme import PERIOD, TICK_SIZE, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -41,13 +41,19 @@ class Timeline:
     @classmethod
     def of(cls, adata: AnnData, summary: pl.DataFrame) -> Timeline:
         """Read visits and treatment periods; without a week of its own for every visit there is no scale for periods."""
-        visits = summary.select(pl.col(Obs.VISIT).cast(pl.String), Obs.WEEK).unique(maintain_order=True)
+        return cls.of_table(summary, adata.uns[Uns.IL2CYTO].get(Uns.TREATMENT_WEEKS, []))
+
+    @classmethod
+    def of_table(cls, table: pl.DataFrame, periods: Iterable[Sequence[float]]) -> Timeline:
+        """Read the visits from the columns `visit` and `week` of a table."""
+        visits = table.select(pl.col(Obs.VISIT).cast(pl.String), Obs.WEEK).unique(maintain_order=True)
         names, weeks = visits[Obs.VISIT].to_list(), visits[Obs.WEEK].to_list()
         if None in weeks or len(set(weeks)) < len(weeks):
             labels = tuple(printable(name, limit=10) for name in names)
             return cls({name: float(i) for i, name in enumerate(names)}, labels, "Visit", np.empty((0, 2)))
-        periods = np.asarray(adata.uns[Uns.IL2CYTO].get(Uns.TREATMENT_WEEKS, []), np.float64).reshape(-1, 2)
-        return cls(dict(zip(names, weeks, strict=True)), tuple(f"{week:g}" for week in weeks), "Week", periods)
+        position = dict(sorted(zip(names, weeks, strict=True), key=lambda item: item[1]))
+        shaded = np.asarray(list(periods), np.float64).reshape(-1, 2)
+        return cls(position, tuple(f"{week:g}" for week in position.values()), "Week", shaded)
 
     def along(self, frame: pl.DataFrame) -> FloatArray:
         """Place the visits of a frame on the axis."""

@@ -71,7 +71,7 @@ def responders(folder: Path) -> dict[tuple[str, str], tuple[int, int]]:
 
 @pytest.mark.parametrize("seed", [7, 2020, 5])
 def test_sri4_by_the_rules_gives_the_published_counts(tmp_path: Path, seed: int) -> None:
-    counts = responders(simulate_trial(tmp_path, seed=seed, events=100).parent)
+    counts = responders(simulate_trial(tmp_path, seed=seed, files=False).parent)
     assert counts["placebo", "W12"] == (9, 30)
     assert counts["IL-2", "W12"] == (16, 29)
     assert counts["placebo", "W24"] == (11, 30)
@@ -184,8 +184,8 @@ def test_missing_follows_the_plan(trial: Path) -> None:
 
 
 def test_free_outcomes_have_the_expected_rate_and_no_effect_under_the_null(tmp_path: Path) -> None:
-    study = simulate_trial(tmp_path / "drug", subjects=400, events=100, visits=(0, 10, 12, 24), seed=3)
-    null = simulate_trial(tmp_path / "null", subjects=400, events=100, visits=(0, 10, 12, 24), seed=3, effects=0)
+    study = simulate_trial(tmp_path / "drug", subjects=400, files=False, visits=(0, 10, 12, 24), seed=3)
+    null = simulate_trial(tmp_path / "null", subjects=400, files=False, visits=(0, 10, 12, 24), seed=3, effects=0)
     rates = {key: n / total for key, (n, total) in responders(study.parent).items()}
     assert rates["IL-2", "W12"] == pytest.approx(16 / 29, abs=0.1)
     assert rates["placebo", "W12"] == pytest.approx(9 / 30, abs=0.1)

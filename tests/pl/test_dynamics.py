@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -218,3 +219,34 @@ def test_hostile_names_are_drawn_as_they_are_and_the_file_is_the_same_every_time
     assert b"<script>" not in first
     title = panels(pl.dynamics(cohort))[3].get_title(loc="left")
     assert title == "D  ]]> & \\alpha $NK_{1}$"
+
+
+def test_a_difference_is_marked_where_the_adjusted_p_is_small_and_the_caption_names_the_model(cohort: AnnData) -> None:
+    contrasts = polars.DataFrame(
+        {
+            "population": ["Treg", "Treg", "NK"],
+            "visit": ["W6", "W12", "W6"],
+            "model": ["MMRM, unstructured, Kenward-Roger"] * 3,
+            "p": [0.001, 0.02, 0.2],
+            "p_adjusted": [0.005, 0.1, 1.0],
+        }
+    )
+
+    figure = pl.dynamics(cohort, populations=["Treg", "NK"], contrasts=contrasts)
+
+    treg, nk = panels(figure)
+    assert [text.xy[0] for text in treg.texts if text.get_text() == "*"] == [6]
+    assert not [text for text in nk.texts if text.get_text() == "*"]
+    caption = figure.texts[0].get_text().replace("\n", " ")
+    assert "*: difference between the groups, p < 0.05 adjusted for multiplicity (MMRM, unstructured" in caption
+
+
+def test_subjects_can_be_parted_by_response_instead_of_arm(cohort: AnnData) -> None:
+    cohort.obs["responder"] = np.where(cohort.obs["subject"].astype(str) < "SIM-004", "responder", "non-responder")
+    table = tl.summarise_dynamics(cohort, populations=["Treg"], group="responder")
+
+    ax = panels(pl.dynamics(cohort, populations=["Treg"], group="responder"))[0]
+
+    for group, (line, _, _) in means(ax).items():
+        np.testing.assert_array_equal(line.get_ydata(), table.filter(responder=group)["mean"])
+    assert set(means(ax)) == {"responder", "non-responder"}

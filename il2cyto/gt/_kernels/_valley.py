@@ -1,12 +1,14 @@
-"""The accepted valley of smooth densities, compiled."""
+"""The accepted valley of a density and of bootstrap draws of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from il2cyto.gt._kernels._decorator import kernel
+from il2cyto.gt._kernels._random import draw_poisson, poisson_constants, seeded
+from il2cyto.gt._kernels._smooth import extrema, gaussian, prominences, smooth_counts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,85 +22,55 @@ FOUND, ONE_PEAK, OUTSIDE, SHALLOW = 0, 1, 2, 3
 
 @kernel
 def valley_cuts(
-    densities: FloatArray, start: float, step: float, low: float, high: float, prominence: float, min_depth: float
+    counts: FloatArray,
+    start: float,
+    step: float,
+    width: float,
+    rule: tuple[float, float, float, float],
+    n_draws: int,
+    seed: np.unsignedinteger[Any],
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Find the accepted valley of each density.
+    """Find the accepted valley of the events, and of bootstrap draws of them.
 
     Parameters
     ----------
-    densities
-        (d, g) smooth densities on one grid, 0 at both ends.
+    counts
+        (g,) binned events, 0 at both ends.
     start, step
         Position of the first grid point, and distance between points.
-    low, high
-        Bounds of an acceptable valley.
-    prominence
-        Least prominence of a peak, as a share of the tallest peak's height.
-    min_depth
-        Least depth 1 - f(valley) / min(f(left peak), f(right peak)), the peaks being the tallest on either side.
+    width
+        Bandwidth of the smoothing.
+    rule
+        Bounds of an acceptable valley, low and high; least prominence of a peak, as a share of the tallest peak's height; least
+        depth 1 - f(valley) / min(f(left peak), f(right peak)), the peaks being the tallest on either side.
+    n_draws, seed
+        How many Poisson draws of the counts, and the seed of them.
 
     Returns
     -------
-    (d,) position, (d,) depth and (d,) outcome. Found: the deepest valley inside the bounds between the two tallest peaks, else
-    the deepest between any two accepted peaks. Outside, shallow: the deepest valley that was refused. One peak: NaN.
+    (1 + n_draws,) position, depth and outcome, that of the counts themselves first. Found: the deepest valley inside the bounds
+    between the two tallest peaks, else the deepest between any two accepted peaks. Outside, shallow: the deepest valley that was
+    refused. One peak: NaN.
     """
-    n = densities.shape[0]
-    positions, depths = np.full(n, np.nan), np.full(n, np.nan)
-    outcomes = np.zeros(n, dtype=np.int64)
-    for row in range(n):
-        at, height = _extrema(densities[row])
-        n_peaks = (at.size + 1) // 2
-        accepted = _accepted_peaks(height, n_peaks, prominence)
+    positions, depths = np.full(1 + n_draws, np.nan), np.full(1 + n_draws, np.nan)
+    outcomes = np.zeros(1 + n_draws, dtype=np.int64)
+    low, high, prominence, min_depth = rule
+    weights, constants, state = gaussian(width, step), poisson_constants(counts), seeded(seed)
+    drawn, density = counts.copy(), np.empty(counts.size)
+    for row in range(1 + n_draws):
+        if row > 0:
+            draw_poisson(counts, constants, state, drawn)
+        smooth_counts(drawn, weights, density)
+        at, height = extrema(density)
+        accepted = np.zeros(0, dtype=np.bool_)
+        if height.size:
+            accepted = prominences(height) >= prominence * height[::2].max()
         if accepted.sum() < 2:
             outcomes[row] = ONE_PEAK
-            continue
-        positions[row], depths[row], outcomes[row] = _best_valley(
-            start + step * at, height, accepted, low, high, min_depth
-        )
+        else:
+            best = _best_valley(start + step * at, height, accepted, low, high, min_depth)
+            positions[row], depths[row], outcomes[row] = best
     return positions, depths, outcomes
-
-
-@kernel
-def _extrema(f: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Peak, valley, peak, ..., peak: fractional indices and heights, refined by a parabola; a flat stretch counts once."""
-    at, height = np.empty(f.size), np.empty(f.size)
-    count, last_move, last_sign = 0, -1, 0
-    for i in range(f.size - 1):
-        change = f[i + 1] - f[i]
-        if change == 0.0:
-            continue
-        sign = 1 if change > 0 else -1
-        if last_sign != 0 and sign != last_sign:
-            first = last_move + 1
-            left, middle, right = f[first - 1], f[first], f[i + 1]
-            curvature = left - 2.0 * middle + right
-            shift = 0.5 * (left - right) / curvature if first == i and curvature != 0.0 else 0.0
-            at[count] = 0.5 * (first + i) + shift
-            height[count] = middle - 0.25 * (left - right) * shift
-            count += 1
-        last_move, last_sign = i, sign
-    return at[:count], height[:count]
-
-
-@kernel
-def _accepted_peaks(height: FloatArray, n_peaks: int, prominence: float) -> npt.NDArray[np.bool_]:
-    """Peaks from which one must descend far enough to reach a higher one."""
-    tallest = 0.0
-    for p in range(n_peaks):
-        tallest = max(tallest, height[2 * p])
-    accepted = np.zeros(n_peaks, dtype=np.bool_)
-    for p in range(n_peaks):
-        own, base = height[2 * p], 0.0
-        for direction in (-1, 1):
-            lowest, q = own, p + direction
-            while 0 <= q < n_peaks:
-                lowest = min(lowest, height[2 * q - direction])  # the valley on this side of peak q
-                if height[2 * q] > own:
-                    base = max(base, lowest)
-                    break
-                q += direction
-        accepted[p] = own - base >= prominence * tallest
-    return accepted
 
 
 @kernel

@@ -46,11 +46,11 @@ def propose(
     points = finite(np.empty((0, 2)) if reference is None else reference)
     if len(points) < MIN_REFERENCE:
         return _failed(f"too few reference events: {len(points)}, at least {MIN_REFERENCE} are needed")
-    x, y = points.T
+    x, y = np.ascontiguousarray(points.T)
     centre = float(np.median(x))
     if mad(x) == 0:
         return _failed("more than half of the reference events have the same x")
-    line = robust_line(x - centre, y, start=Line(float(np.median(y)), 0.0))
+    line = robust_line(x, y, centre, start=Line(float(np.median(y)), 0.0))
     if line.scale == 0:
         return _failed("more than half of the reference events lie exactly on a line: their spread is 0")
     lever = gate.pivot - centre

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._bootstrap import DRAWS, MAD_SCALE, drawn_cut, finite
+from il2cyto.gt._bootstrap import DRAWS, MAD_SCALE, drawn_cut, finite, kernel_seed
+from il2cyto.gt._kernels._offset import drawn_medians
+from il2cyto.gt._kernels._order import median, median_distance
 from il2cyto.gt._types import Proposal
 from il2cyto.gt.methods._quantile import quantile_draws
 
@@ -49,39 +51,19 @@ def propose(
     if gate.q is not None:
         value, draws = quantile_draws(x, gate.q, rng)
         return drawn_cut(value, draws, bounds=gate.bounds)
-    median = float(np.median(x))
-    spread = MAD_SCALE * float(np.median(np.abs(x - median)))
+    centre = median(x)
+    spread = MAD_SCALE * median_distance(x, centre)
     if spread == 0:
         return Proposal.failed("more than half of the reference events have the same value: MAD is 0")
     k = gate.k or 0.0
-    medians, spreads = _bootstrap(x, median, spread, rng)
-    return drawn_cut(median + k * spread, medians + k * spreads, bounds=gate.bounds)
+    medians, spreads = _bootstrap(x, centre, spread, rng)
+    return drawn_cut(centre + k * spread, medians + k * spreads, bounds=gate.bounds)
 
 
-def _bootstrap(x: FloatArray, median: float, spread: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _bootstrap(x: FloatArray, centre: float, spread: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw medians and MADs of bootstrap samples from a fine histogram."""
     unit = 2 * REACH * spread / BINS
-    position = np.clip((x - median) / unit + BINS / 2, 0.0, BINS - 0.5)
-    counts = np.bincount(position.astype(np.intp), minlength=BINS)
-    cumulative = np.zeros((DRAWS, BINS + 1))
-    np.cumsum(rng.poisson(counts, size=(DRAWS, BINS)), axis=1, out=cumulative[:, 1:])
-    drawn = np.array([_median_and_deviation(row) for row in cumulative])
-    return median + (drawn[:, 0] - BINS / 2) * unit, MAD_SCALE * drawn[:, 1] * unit
-
-
-def _median_and_deviation(cumulative: FloatArray) -> tuple[float, float]:
-    """Find median and median absolute deviation, in bins, of a cumulative histogram that is linear within a bin."""
-    half = cumulative[-1] / 2
-    median = _crossing(cumulative, half)
-    whole = int(median)
-    # The same histogram with the median on an edge: as many events lie within j bins as between two edges.
-    shifted = cumulative[:-1] + (median - whole) * np.diff(cumulative)
-    reach = min(whole, shifted.size - 1 - whole)
-    within = shifted[whole : whole + reach + 1] - shifted[whole - reach : whole + 1][::-1]
-    return median, _crossing(within, half)
-
-
-def _crossing(increasing: FloatArray, level: float) -> float:
-    above = min(max(int(np.searchsorted(increasing, level)), 1), increasing.size - 1)
-    low, high = increasing[above - 1], increasing[above]
-    return above - float((high - level) / (high - low)) if high > low else float(above)
+    position = np.clip((x - centre) / unit + BINS / 2, 0.0, BINS - 0.5)
+    counts = np.bincount(position.astype(np.intp), minlength=BINS).astype(np.float64)
+    medians, deviations = drawn_medians(counts, DRAWS, kernel_seed(rng))
+    return centre + (medians - BINS / 2) * unit, MAD_SCALE * deviations * unit

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from il2cyto.gt._bootstrap import MAD_SCALE
+from il2cyto.gt._kernels._line import distances, weighted_line
+from il2cyto.gt._kernels._order import median
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,20 +23,22 @@ MAD_ERROR: Final = 1.1664
 
 
 class Line(NamedTuple):
-    """y = height + slope * x, and the MAD of the residuals; 0 where more than half of the events lie on the line."""
+    """y = height + slope (x - centre), and the MAD of the residuals; 0 where more than half of the events lie on the line."""
 
     height: float
     slope: float
     scale: float = 0.0
 
 
-def robust_line(x: FloatArray, y: FloatArray, *, start: Line) -> Line:
+def robust_line(x: FloatArray, y: FloatArray, centre: float, *, start: Line) -> Line:
     """Fit a line by iteratively reweighted least squares with bisquare weights.
 
     Parameters
     ----------
     x, y
-        (n,) finite values; x is best centred near 0.
+        (n,) finite values.
+    centre
+        The x at which the line's height is told, best amid the values.
     start
         A line near the events of interest: events further than 4.685 MADs from it have no weight in the first step.
 
@@ -43,19 +47,16 @@ def robust_line(x: FloatArray, y: FloatArray, *, start: Line) -> Line:
     The line after convergence, or after 20 steps.
     """
     line = start
-    rounding = 1e-12 * float(np.abs(y).max())
+    rounding = 1e-12 * max(abs(float(y.min())), abs(float(y.max())))
+    reach = max(float(x.max()) - centre, centre - float(x.min()))
+    distance = np.empty(x.size)
     for _ in range(MAX_STEPS):
-        distance = np.abs(y - (line.height + line.slope * x))
-        scale = MAD_SCALE * float(np.median(distance))
+        distances(x, y, centre, line.height, line.slope, distance)
+        scale = MAD_SCALE * median(distance)
         if scale <= rounding:
             return line._replace(scale=0.0)
-        weights = np.square(np.maximum(0.0, 1.0 - np.square(distance / (BISQUARE * scale))))
-        # Sums instead of dot products: BLAS may add in another order when it has more threads.
-        total, wx = weights.sum(), weights * x
-        mean_x, mean_y = wx.sum() / total, (weights * y).sum() / total
-        slope = float(((wx * y).sum() - total * mean_x * mean_y) / ((wx * x).sum() - total * mean_x**2))
-        height = float(mean_y - slope * mean_x)
-        moved = abs(height - line.height) + abs(slope - line.slope) * float(np.abs(x).max())
+        height, slope = weighted_line(x, y, centre, distance, BISQUARE * scale)
+        moved = abs(height - line.height) + abs(slope - line.slope) * reach
         line = Line(height, slope, scale)
         if moved <= TOLERANCE * scale:
             break

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.gt._bootstrap import MIN_EVENTS, finite
+from il2cyto.gt._kernels._line import spread_of
+from il2cyto.gt._kernels._order import median
 from il2cyto.gt._types import Cut, Proposal
 from il2cyto.gt.methods._robust_line import MAD_ERROR, Line, robust_line
 
@@ -49,13 +51,11 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     x, y = finite(values).T
     if x.size < MIN_EVENTS:
         return _failed(f"too few events: {x.size}, at least {MIN_EVENTS} are needed")
-    centre = float(x.mean())
-    deviation = x - centre
-    sxx = float((deviation * deviation).sum())
+    centre, sxx = spread_of(x)
     if sxx == 0:
         return _failed("all events have the same area")
     ratio = _median_ratio(x, y)
-    line = robust_line(deviation, y, start=Line(ratio * centre, ratio))
+    line = robust_line(x, y, centre, start=Line(ratio * centre, ratio))
     if not line.scale > 0:
         return _failed("more than half of the events lie exactly on a line: their spread is 0")
     if line.slope <= 0:
@@ -77,7 +77,7 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
 
 def _median_ratio(area: FloatArray, height: FloatArray) -> float:
     positive = area > 0
-    return float(np.median(height[positive] / area[positive])) if positive.any() else 0.0
+    return median(height[positive] / area[positive]) if positive.any() else 0.0
 
 
 def _cut(value: float, error: float) -> Cut:

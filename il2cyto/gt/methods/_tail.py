@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite
-from il2cyto.gt._density import Binned, bandwidth, bin_events, extrema, smooth, smooth_slope
+from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite, kernel_seed
+from il2cyto.gt._density import bandwidth, bin_events
+from il2cyto.gt._kernels._tail import LAST, TALLEST, tail_cuts
 from il2cyto.gt._types import Proposal
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-#: Share of the tallest peak that a peak must stand out by to be counted.
-PROMINENCE = 0.05
+_NUMBERS = {"tallest": TALLEST, "first": 1, "last": LAST}
 
 
 def propose(values: FloatArray, gate: TailGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
@@ -48,51 +48,12 @@ def propose(values: FloatArray, gate: TailGate, reference: FloatArray | None, rn
     if not width > 0:
         return Proposal.failed("all events have the same value")
     bins = bin_events(x, width=width)
-    value, prominence, n_peaks = _tail(bins.counts, bins, gate)
-    if np.isnan(value):
+    rule = (_number(gate.peak), gate.side == "right", gate.tol)
+    positions, prominence, n_peaks = tail_cuts(*bins, rule, DRAWS, kernel_seed(rng))
+    if np.isnan(positions[0]):
         return Proposal.failed(f"peak {gate.peak} is missing: the density has {n_peaks}")
-    draws = [_tail(counts, bins, gate)[0] for counts in bins.draws(DRAWS, rng)]
-    return drawn_cut(value, draws, bounds=gate.bounds, quality=prominence)
+    return drawn_cut(float(positions[0]), positions[1:], bounds=gate.bounds, quality=prominence)
 
 
-def _tail(counts: FloatArray, bins: Binned, gate: TailGate) -> tuple[float, float, int]:
-    """Find the cut, the share of its peak's prominence, and the number of peaks."""
-    density, slope = smooth(counts, bins), smooth_slope(counts, bins)
-    found = extrema(density)
-    prominence = found.prominences() / found.peak_heights.max(initial=np.finfo(np.float64).tiny)
-    peaks = np.flatnonzero(prominence >= PROMINENCE)
-    chosen = _number(gate, found.peak_heights[peaks])
-    if chosen >= peaks.size:
-        return float("nan"), float("nan"), peaks.size
-    at = np.rint(found.peaks[peaks]).astype(np.intp)
-    if gate.side == "right":
-        stop = at[chosen + 1] if chosen + 1 < peaks.size else slope.size
-        index = _flat(slope, int(at[chosen]), int(stop), gate.tol)
-    else:
-        # The mirror image: the slope changes its sign with the direction.
-        end = slope.size - 1
-        stop = end - at[chosen - 1] if chosen > 0 else slope.size
-        index = end - _flat(-slope[::-1], int(end - at[chosen]), int(stop), gate.tol)
-    return float(bins.positions(index)), float(prominence[peaks[chosen]]), peaks.size
-
-
-def _number(gate: TailGate, heights: FloatArray) -> int:
-    """Turn the peak's name into its index among the accepted ones."""
-    match gate.peak:
-        case "first":
-            return 0
-        case "last":
-            return max(heights.size - 1, 0)
-        case "tallest":
-            return int(np.argmax(heights)) if heights.size else 0
-        case number:
-            return number - 1
-
-
-def _flat(slope: FloatArray, start: int, stop: int, tol: float) -> float:
-    """Find the fractional index, right of a peak at `start`, where the descent has ended."""
-    limit = -tol * np.abs(slope).max()
-    steepest = start + int(np.argmin(slope[start:stop]))
-    end = steepest + int(np.argmax(slope[steepest:] > limit))
-    before, after = slope[end - 1], slope[end]
-    return end - float((after - limit) / (after - before))
+def _number(peak: str | int) -> int:
+    return peak if isinstance(peak, int) else _NUMBERS[peak]

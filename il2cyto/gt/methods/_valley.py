@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite
-from il2cyto.gt._density import bandwidth, bin_events, smooth
+from il2cyto.gt._bootstrap import DRAWS, MIN_EVENTS, drawn_cut, finite, kernel_seed
+from il2cyto.gt._density import bandwidth, bin_events
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._valley import FOUND, OUTSIDE, SHALLOW, valley_cuts
 from il2cyto.gt._types import Proposal
@@ -46,10 +46,9 @@ def propose(values: FloatArray, gate: ValleyGate, reference: FloatArray | None, 
     if not width > 0:
         return Proposal.failed("all events have the same value")
     bins = bin_events(x, width=width)
-    # The observed density and its bootstrap draws go through the same rule, in one call.
-    densities = np.vstack([smooth(bins.counts, bins)[None], smooth(bins.draws(DRAWS, rng), bins)])
+    # The events and their bootstrap draws go through the same rule, in one call.
     rule = (*gate.bounds, gate.prominence, gate.depth)
-    positions, depths, outcomes = valley_cuts(densities, bins.start, bins.step, *rule)
+    positions, depths, outcomes = valley_cuts(*bins, rule, DRAWS, kernel_seed(rng))
     if outcomes[0] != FOUND:
         return Proposal.failed(_reason(outcomes[0], positions[0], depths[0], gate), flags=Flag.NO_VALLEY)
     draws = np.where(outcomes[1:] == FOUND, positions[1:], np.nan)

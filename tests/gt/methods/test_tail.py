@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
+from il2cyto.gt._density import bandwidth, bin_events
+from il2cyto.gt._kernels._tail import TALLEST, tail_cuts
 from il2cyto.gt.methods import METHODS
 from il2cyto.template._gates import TailGate
 
@@ -79,3 +82,17 @@ def test_a_cut_outside_the_bounds_fails():
 def test_too_few_or_equal_events_fail():
     assert fit(np.arange(5.0)).reason == "too few events: 5, at least 20 are needed"
     assert fit(np.ones(50)).reason == "all events have the same value"
+
+
+def test_draws_are_distributed_like_poisson_draws_smoothed_by_fourier_transform():
+    x = np.random.default_rng(8).gamma(3.0, 1.0, 5000)
+    bins = bin_events(x, width=bandwidth(x))
+    draws = np.random.default_rng(9).poisson(bins.counts, size=(2000, bins.counts.size))
+    frequency = 2 * np.pi * np.fft.rfftfreq(2 * bins.counts.size, bins.step)
+    spectra = np.fft.rfft(draws, 2 * bins.counts.size) * 1j * frequency * np.exp(-0.5 * (frequency * bins.width) ** 2)
+    cuts = []
+    for slope in np.fft.irfft(spectra)[:, : bins.counts.size]:
+        limit = -0.1 * np.abs(slope).max()
+        end = slope.argmin() + np.argmax(slope[slope.argmin() :] > limit)
+        cuts.append(bins.start + bins.step * (end - (slope[end] - limit) / (slope[end] - slope[end - 1])))
+    assert ks_2samp(cuts, tail_cuts(*bins, (TALLEST, True, 0.1), 2000, np.uint64(1))[0][1:]).pvalue > 0.01

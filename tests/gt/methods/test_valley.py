@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
+from il2cyto.gt._density import bandwidth, bin_events
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._kernels._valley import valley_cuts
 from il2cyto.gt.methods import METHODS
 from il2cyto.template._gates import ValleyGate
 
@@ -161,3 +164,19 @@ def test_non_finite_events_are_dropped():
     x = two_populations()
     dirty = np.insert(x, [0, 5000, len(x)], [np.nan, np.inf, -np.inf])
     assert fit(dirty) == fit(x)
+
+
+def test_draws_are_distributed_like_poisson_draws_smoothed_by_fourier_transform():
+    x = np.random.default_rng(8).permutation(np.concatenate([two_populations(3000), np.linspace(0.1, 0.9, 900)]))
+    bins = bin_events(x, width=bandwidth(x))
+    draws = np.random.default_rng(9).poisson(bins.counts, size=(2000, bins.counts.size))
+    frequency = 2 * np.pi * np.fft.rfftfreq(2 * bins.counts.size, bins.step)
+    kernel = np.exp(-0.5 * (frequency * bins.width) ** 2)
+    densities = np.fft.irfft(np.fft.rfft(draws, 2 * bins.counts.size) * kernel)[:, : bins.counts.size]
+    position = bins.start + bins.step * np.arange(bins.counts.size)
+    # Between the peaks at 0.3 and 0.65 there is one valley in this file; its lowest point and the parabola through it.
+    between = np.flatnonzero((position > 0.3) & (position < 0.65))
+    lowest = between[0] + densities[:, between].argmin(axis=1)
+    left, middle, right = (densities[np.arange(2000), lowest + side] for side in (-1, 0, 1))
+    cuts = position[lowest] + bins.step * 0.5 * (left - right) / (left - 2 * middle + right)
+    assert ks_2samp(cuts, valley_cuts(*bins, (0.2, 0.8, 0.02, 0.1), 2000, np.uint64(1))[0][1:]).pvalue > 0.01

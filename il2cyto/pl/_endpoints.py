@@ -1,0 +1,267 @@
+"""Clinical endpoints over the visits, by arm: response rates as bars, measurements as courses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from il2cyto.pl._labels import ALPHA, arms_of, label, p_text
+from il2cyto.pl._theme import INK, SINGLE_COLUMN, arm_styles, printable, theme
+from il2cyto.pl._timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from il2cyto.pl._theme import ArmStyle
+
+    FloatArray = npt.NDArray[np.float64]
+
+#: More visits than this are drawn as a course: bars would be too narrow for what is written on them.
+MOST_BARS: Final = 4
+#: A bar narrower than this share of the axes carries its counts upright.
+WIDE_BAR: Final = 0.16
+_CENTRES: Final = {"mean": ("mean", "ci_low", "ci_high"), "median": ("median", "q1", "q3")}
+_RATE: Final = ("proportion", "ci_low", "ci_high")
+
+
+def response_rates(
+    rates: pl.DataFrame,
+    *,
+    endpoint: str = "sri4",
+    analysis_set: str = "mitt",
+    rule: Literal["nri", "observed"] = "nri",
+    contrasts: pl.DataFrame | None = None,
+    treatment_weeks: Sequence[tuple[float, float]] = (),
+    arms: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """Draw the share of responders at each visit, arm beside arm, with its interval.
+
+    Up to four visits are bars with the counts x/n in them, more are a course with n below the axis.
+
+    Parameters
+    ----------
+    rates
+        Table `binary_endpoints`: `endpoint set rule visit week arm x n proportion ci_low ci_high`, fractions 0-1.
+    endpoint, analysis_set, rule
+        Which rows; an endpoint of a set that the table does not have is drawn from the set it has.
+    contrasts
+        Table `binary_contrasts`; its p values are written above the bars, over a course those below 0.05.
+    treatment_weeks
+        Periods on treatment, shaded behind a course.
+    arms
+        Order of the arms, control first; that of the table if None.
+    ax
+        Where to draw; a new figure of one journal column if None.
+    title
+        In place of the endpoint's own name.
+
+    Returns
+    -------
+    The axes. Their y axis runs from 0 to 1 and is labelled in percent.
+
+    Raises
+    ------
+    ValueError
+        The table has no row of this endpoint.
+    """
+    rows = _chosen(rates, "response_rates", endpoint, {"set": analysis_set, "rule": rule})
+    tests = None if contrasts is None else _rows(contrasts, endpoint, {"set": analysis_set, "rule": rule})
+    order = arms_of(rows, arms)
+    styles = arm_styles(order)
+    with theme():
+        ax = _axes(ax)
+        if rows["visit"].n_unique() > MOST_BARS:
+            _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _RATE, tests)
+            ax.set_ylim(bottom=0)
+        else:
+            _all_bars(ax, rows, styles, tests)
+        _percent_axis(ax)
+        _titles(ax, title or label(endpoint).title, label(endpoint).axis)
+    return ax
+
+
+def measure_course(
+    measures: pl.DataFrame,
+    *,
+    endpoint: str,
+    centre: Literal["mean", "median"] = "mean",
+    contrasts: pl.DataFrame | None = None,
+    treatment_weeks: Sequence[tuple[float, float]] = (),
+    arms: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """Draw a measurement over the visits, arm by arm: mean with its interval, or median with quartiles.
+
+    Parameters
+    ----------
+    measures
+        Table `continuous_endpoints`: `endpoint unit visit week arm n mean sd median q1 q3 ci_low ci_high`.
+    endpoint
+        Which rows.
+    centre
+        `mean` with its 95 % interval, or `median` with the quartiles.
+    contrasts
+        Table `continuous_contrasts`; visits with p < 0.05 carry their p value.
+    treatment_weeks
+        Periods on treatment, shaded.
+    arms, ax, title
+        As in :func:`response_rates`.
+
+    Returns
+    -------
+    The axes; gaps stay gaps. Below each visit stands the number of subjects of each arm.
+
+    Raises
+    ------
+    ValueError
+        The table has no row of this endpoint, or `centre` is unknown.
+    """
+    if centre not in _CENTRES:
+        msg = f"measure_course: no centre {centre!r}; allowed are {', '.join(map(repr, _CENTRES))}."
+        raise ValueError(msg)
+    rows = _chosen(measures, "measure_course", endpoint, {})
+    order = arms_of(rows, arms)
+    styles = arm_styles(order)
+    tests = None if contrasts is None else _rows(contrasts, endpoint, {})
+    with theme():
+        ax = _axes(ax)
+        _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _CENTRES[centre], tests)
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        unit = str(rows["unit"][0] or "") if "unit" in rows.columns else ""
+        _titles(ax, title or label(endpoint).title, unit or label(endpoint).axis)
+    return ax
+
+
+def _chosen(table: pl.DataFrame, function: str, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
+    rows = _rows(table, endpoint, filters)
+    if not rows.height:
+        known = ", ".join(sorted(table["endpoint"].unique().to_list())) or "none"
+        msg = f"{function}: the table has no rows of endpoint {endpoint!r}; it has {known}."
+        raise ValueError(msg)
+    return rows
+
+
+def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
+    rows = table.filter(pl.col("endpoint") == endpoint)
+    for column, value in filters.items():
+        if column in rows.columns:
+            wanted = rows.filter(pl.col(column) == value)
+            # Nephritis remission, say, has a set of its own.
+            rows = (
+                wanted
+                if wanted.height
+                else rows.filter(pl.col(column).eq_missing(rows[column].first() if rows.height else None))
+            )
+    return rows
+
+
+def _aligned(rows: pl.DataFrame, visits: list[str]) -> pl.DataFrame:
+    frame = pl.DataFrame({"visit": visits}, schema={"visit": pl.String})
+    rows = rows.with_columns(pl.col("visit").cast(pl.String))
+    return frame.join(rows, on="visit", how="left", maintain_order="left")
+
+
+def _all_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], tests: pl.DataFrame | None) -> None:
+    visits = rows.unique("visit", maintain_order=True).sort("week", nulls_last=True, maintain_order=True)
+    names = visits["visit"].cast(pl.String).to_list()
+    width = 0.72 / len(styles)
+    top = 0.0
+    for i, (arm, style) in enumerate(styles.items()):
+        x = np.arange(len(names), dtype=np.float64) + (i - (len(styles) - 1) / 2) * width
+        top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
+    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
+        if visit in names and p_text(p):
+            _above(ax, names.index(visit), top, p_text(p))
+    weeks = visits["week"].to_list()
+    labels = [printable(name, limit=10) for name in names] if None in weeks else [f"{week:g}" for week in weeks]
+    ax.set_xticks(range(len(names)), labels)
+    ax.set_xlabel("Visit" if None in weeks else "Week", labelpad=1)
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set_ylim(0, max(top * 1.14, 0.3))
+
+
+def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmStyle, arm: str) -> float:
+    """Draw one arm's bars with intervals and counts; gives the highest point drawn."""
+    height, low, high = _columns(rows, _RATE)
+    bars: dict[str, Any] = {"color": style.colour, "alpha": 0.85, "linewidth": 0}
+    ax.bar(x, height, 0.94 * width, label=f"_rate {arm}", zorder=2, **bars)
+    errors = np.abs([height - low, high - height])
+    ax.errorbar(x, height, yerr=errors, fmt="none", ecolor=INK, elinewidth=0.7, capsize=1.6, zorder=3)
+    # Upright where two visits' bars leave no room for "16/29" along the axis.
+    turn = 90 if width / rows.height < WIDE_BAR else 0
+    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "rotation": turn}
+    for at, count, n in zip(x, rows["x"], rows["n"], strict=True):
+        if n:
+            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color="white", zorder=4, **look)
+    return float(np.nanmax(high, initial=0.0))
+
+
+def _courses(
+    ax: Axes,
+    rows: pl.DataFrame,
+    timeline: Timeline,
+    styles: Mapping[str, ArmStyle],
+    columns: tuple[str, str, str],
+    tests: pl.DataFrame | None,
+) -> None:
+    names = list(timeline.position)
+    counts = {}
+    for arm, style in styles.items():
+        mine = _aligned(rows.filter(arm=arm), names)
+        counts[arm] = mine["n"].fill_null(0).to_list()
+        middle, low, high = _columns(mine, columns)
+        ax.errorbar(
+            timeline.along(mine),
+            middle,
+            yerr=np.abs([middle - low, high - middle]),
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.dashes,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            elinewidth=0.8,
+            capsize=1.6,
+            zorder=3,
+            label=f"_course {arm}",
+        )
+    timeline.draw(ax)
+    timeline.write_counts(ax, counts, styles)
+    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
+        if visit in timeline.position and p is not None and p < ALPHA:
+            _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
+
+
+def _columns(rows: pl.DataFrame, names: tuple[str, str, str]) -> list[FloatArray]:
+    return [rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
+
+
+def _above(ax: Axes, x: float, y: float, text: str, *, of_axes: bool = False) -> None:
+    where = ax.get_xaxis_transform() if of_axes else ax.transData
+    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "annotation_clip": False}
+    ax.annotate(text, (x, y), (0, -6 if of_axes else 2), xycoords=where, size=5.5, **look)
+
+
+def _percent_axis(ax: Axes) -> None:
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}" if fraction <= 1 else "")
+
+
+def _titles(ax: Axes, title: str, unit: str) -> None:
+    ax.set_title("\n".join(printable(line, limit=44) for line in title.splitlines()), loc="left", weight="bold")
+    ax.set_ylabel(printable(unit, limit=34))
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    return Figure(figsize=(SINGLE_COLUMN, 0.75 * SINGLE_COLUMN), layout="constrained").subplots()

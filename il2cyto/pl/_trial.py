@@ -1,0 +1,133 @@
+"""The clinical figure of a trial: an endpoint a panel, with one legend and a caption that names intervals and tests."""
+
+from __future__ import annotations
+
+import textwrap
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any, Final
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from il2cyto.pl._endpoints import measure_course, response_rates
+from il2cyto.pl._labels import arms_of, label
+from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+#: The panels of a lupus trial's second figure, in its order; those without rows are left out.
+PANELS: Final = (
+    *("sri4", "sledai", "nephritis_remission", "steroid_reduction"),
+    *("albumin_g_l", "upe_g_24h", "c3_normal", "c4_normal"),
+)
+PANEL_HEIGHT: Final = 50 * MM
+
+
+def trial_endpoints(
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    endpoints: Sequence[str] = PANELS,
+    analysis_set: str = "mitt",
+    treatment_weeks: Sequence[tuple[float, float]] = (),
+    arms: Sequence[str] | None = None,
+    simulated: bool = False,
+) -> Figure:
+    """Draw the clinical figure of a trial, a panel an endpoint: responses, activity, kidney, steroids, complement.
+
+    Parameters
+    ----------
+    tables
+        `binary_endpoints`, `continuous_endpoints` and, for p values, `binary_contrasts` and `continuous_contrasts`.
+    endpoints
+        Which, in this order. An endpoint without rows is left out.
+    analysis_set, treatment_weeks, arms
+        As in :func:`response_rates` and :func:`measure_course`.
+    simulated
+        Write SIMULATED DATA at the foot.
+
+    Returns
+    -------
+    The figure, 183 mm wide, with a legend and a caption that names intervals and tests.
+
+    Raises
+    ------
+    ValueError
+        No endpoint has rows.
+    """
+    binary, continuous = tables.get("binary_endpoints"), tables.get("continuous_endpoints")
+    kinds = {name: kind for name in endpoints if (kind := _kind(name, binary, continuous)) is not None}
+    if not kinds:
+        msg = f"trial_endpoints: the tables have no rows of {', '.join(endpoints)}."
+        raise ValueError(msg)
+    columns = min(4, len(kinds))
+    rows = -(-len(kinds) // columns)
+    with theme():
+        figure = Figure(
+            figsize=(DOUBLE_COLUMN if columns > 1 else SINGLE_COLUMN, rows * PANEL_HEIGHT + 12 * MM),
+            layout="constrained",
+        )
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for letter, ax, (name, kind) in zip(ascii_uppercase, panels, kinds.items(), strict=False):
+            title = textwrap.fill(f"{letter}  {label(name).title}", 88 // columns)
+            common: dict[str, Any] = {"endpoint": name, "arms": arms, "ax": ax, "title": title}
+            if kind == "binary" and binary is not None:
+                contrasts = tables.get("binary_contrasts")
+                response_rates(
+                    binary, analysis_set=analysis_set, contrasts=contrasts, treatment_weeks=treatment_weeks, **common
+                )
+            elif continuous is not None:
+                contrasts = tables.get("continuous_contrasts")
+                measure_course(continuous, contrasts=contrasts, treatment_weeks=treatment_weeks, **common)
+        for ax in panels[len(kinds) :]:
+            ax.set_axis_off()
+        _legend(
+            figure,
+            binary if "binary" in kinds.values() else continuous,
+            arms,
+            shaded=bool(treatment_weeks) and "continuous" in kinds.values(),
+        )
+        add_footer(figure, _caption(kinds, tables, analysis_set), simulated=simulated)
+    return figure
+
+
+def _kind(name: str, binary: pl.DataFrame | None, continuous: pl.DataFrame | None) -> str | None:
+    for kind, table in (("binary", binary), ("continuous", continuous)):
+        if table is not None and (table["endpoint"] == name).any():
+            return kind
+    return None
+
+
+def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | None, *, shaded: bool) -> None:
+    if table is None:
+        return
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dashes, label=printable(arm, limit=30))
+        for arm, style in arm_styles(arms_of(table, arms)).items()
+    ]
+    if shaded:
+        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str) -> str:
+    parts = []
+    if "binary" in kinds.values():
+        parts.append(
+            f"Bars: share of responders, 95 % interval (Wilson), responders/subjects; analysis set {analysis_set}"
+        )
+        parts += _tests(tables.get("binary_contrasts"), "p_method")
+    if "continuous" in kinds.values():
+        parts.append("Lines: mean and 95 % interval; n below the axis")
+        parts += _tests(tables.get("continuous_contrasts"), "model")
+    return ". ".join(parts) + "."
+
+
+def _tests(contrasts: pl.DataFrame | None, column: str) -> list[str]:
+    if contrasts is None or not contrasts.height or column not in contrasts.columns:
+        return []
+    methods = contrasts[column].drop_nulls().unique(maintain_order=True).to_list()
+    return [f"p between arms, unadjusted: {', '.join(map(str, methods))}"] if methods else []

@@ -1,0 +1,93 @@
+"""What a reader has to see before any number: files that failed, flags by severity, cuts that drift between batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from il2cyto.report._results import Results
+
+Level = Literal["fail", "warn", "info"]
+#: Coordinates of a cut that are places on an axis; a slope, say, has no distance.
+POSITIONS: Final = ("cut", "x", "y")
+#: Names listed before the rest is only counted.
+NAMED: Final = 5
+
+
+class Alert(NamedTuple):
+    """One line at the top of the report.
+
+    Attributes
+    ----------
+    level
+        fail, warn or info; written as a word, never by colour alone.
+    code
+        The flag or the kind of finding.
+    text
+        What was found, in a sentence.
+    where
+        The samples or populations concerned, the first few by name.
+    """
+
+    level: Level
+    code: str
+    text: str
+    where: str
+
+
+def alerts(results: Results) -> list[Alert]:
+    """All alerts, the worst first."""
+    found = [*_failures(results), *_flags(results), *_drift(results)]
+    order: dict[Level, int] = {"fail": 0, "warn": 1, "info": 2}
+    return sorted(found, key=lambda alert: order[alert.level])
+
+
+def _failures(results: Results) -> Iterator[Alert]:
+    failures = results.table("failures")
+    if failures is not None:
+        for file, error, message in failures.select("file", "error", "message").iter_rows():
+            yield Alert("fail", str(error), str(message), str(file))
+
+
+def _flags(results: Results) -> Iterator[Alert]:
+    flags = results.flags()
+    for (severity, flag, meaning), rows in flags.group_by("severity", "flag", "meaning", maintain_order=True):
+        samples, populations = rows["sample"].n_unique(), rows["population"].unique(maintain_order=True).to_list()
+        level: Level = severity if severity in ("fail", "warn") else "info"
+        text = f"{str(meaning)[:1].upper()}{str(meaning)[1:]}: {samples} {'sample' if samples == 1 else 'samples'}."
+        yield Alert(level, str(flag), text, _some(populations))
+
+
+def _drift(results: Results) -> Iterator[Alert]:
+    """Batches whose own cuts lie, in the median, further from the others than any cut may move unnoticed."""
+    cuts = results.table("cuts")
+    batches = _batches(results)
+    if cuts is None or batches["batch"].n_unique() < 2:
+        return
+    positions = cuts.filter(pl.col("coordinate").is_in(POSITIONS), pl.col("own").is_finite())
+    own = positions.join(batches, on="sample")
+    keys = ["population", "coordinate"]
+    centres = own.group_by(*keys, "batch").agg(pl.col("own").median(), pl.len().alias("n"), pl.col("delta").first())
+    apart = centres.filter(pl.col("n") >= 3).with_columns(
+        away=(pl.col("own") - pl.col("own").median().over(keys)).abs()
+    )
+    for row in apart.filter(pl.col("away") > 4 * pl.col("delta")).sort("away", descending=True).iter_rows(named=True):
+        text = f"Own cuts of batch {row['batch']} lie {row['away']:.3f} from the median of all batches, on the axis of the gate."
+        yield Alert("warn", "BATCH_DRIFT", text, f"{row['population']}, {row['coordinate']}")
+
+
+def _batches(results: Results) -> pl.DataFrame:
+    frames = [
+        pl.DataFrame({"sample": list(map(str, a.obs_names)), "batch": [str(batch) for batch in a.obs["batch"]]})
+        for a in results.cohorts.values()
+        if "batch" in a.obs
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema={"sample": pl.String, "batch": pl.String})
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,0 +1,44 @@
+"""Figures of the page: drawn by `il2cyto.pl`, kept as SVG with a description for whoever cannot see them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from il2cyto.pl._theme import theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Matplotlib repeats every text as a comment; names from a sheet have no business in the page's source.
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_PREFACE = re.compile(rb"\A.*?(?=<svg)", re.DOTALL)
+
+
+class Picture(NamedTuple):
+    """A figure as the page embeds it."""
+
+    svg: str
+    alt: str
+    caption: str
+
+
+def picture(figure: Figure, *, alt: str, caption: str = "") -> Picture:
+    """Turn a figure into an SVG that a page can hold, base64, without a date: the same figure gives the same text.
+
+    Parameters
+    ----------
+    figure
+        A figure of `il2cyto.pl`.
+    alt
+        What it shows, for a reader who cannot see it.
+    caption
+        What stands below it; figures carry their own legend and method.
+    """
+    buffer = io.BytesIO()
+    with theme():
+        figure.savefig(buffer, format="svg", metadata={"Creator": "il2cyto", "Date": None})
+    drawn = _COMMENT.sub(b"", _PREFACE.sub(b"", buffer.getvalue()))
+    return Picture(base64.b64encode(drawn).decode("ascii"), alt, caption)

@@ -1,0 +1,134 @@
+"""Structures of Ω, the covariance of one subject's visits, in parameters φ that are variances and correlations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+Covariance = Literal["us", "ar1", "cs"]
+START_CORRELATION = 0.5
+
+
+class Structure(Protocol):
+    """How Ω (T × T) depends on its parameters φ (d)."""
+
+    def recentred(self, phi: FloatArray) -> tuple[Structure, FloatArray]:
+        """Express the same Ω in the parameters in which steps from here are best conditioned."""
+
+    def start(self, sd: FloatArray) -> FloatArray:
+        """Guess φ from the standard deviation at each visit."""
+
+    def omega(self, phi: FloatArray) -> FloatArray:
+        """Ω, T × T."""
+
+    def jacobian(self, phi: FloatArray) -> FloatArray:
+        """∂Ω/∂φ_k, d × T × T."""
+
+    def curvature(self, phi: FloatArray) -> FloatArray | None:
+        """∂²Ω/∂φ_k∂φ_l, d × d × T × T; None where Ω is linear in φ."""
+
+
+@dataclass(frozen=True)
+class Unstructured:
+    """Every variance and covariance is a parameter: Ω = L Σ_k φ_k G_k L', with G_k the symmetric unit matrices.
+
+    Ω is linear in φ whatever L is, so tests do not depend on it. With L the Cholesky factor of Ω, visits that are nearly
+    combinations of one another are as easy to move as any.
+    """
+
+    L: FloatArray
+
+    @property
+    def T(self) -> int:
+        return len(self.L)
+
+    def recentred(self, phi: FloatArray) -> tuple[Unstructured, FloatArray]:
+        L = np.linalg.cholesky(self.omega(phi))
+        return Unstructured(L), np.eye(self.T)[np.tril_indices(self.T)]
+
+    def start(self, sd: FloatArray) -> FloatArray:
+        correlation = np.where(np.eye(self.T, dtype=bool), 1.0, START_CORRELATION)
+        half = np.linalg.inv(self.L)
+        return (half @ (np.outer(sd, sd) * correlation) @ half.T)[np.tril_indices(self.T)]
+
+    def omega(self, phi: FloatArray) -> FloatArray:
+        return np.tensordot(phi, self.jacobian(phi), 1)
+
+    def jacobian(self, phi: FloatArray) -> FloatArray:
+        rows, columns = np.tril_indices(self.T)
+        G = np.zeros((len(phi), self.T, self.T))
+        k = np.arange(len(phi))
+        G[k, rows, columns] = G[k, columns, rows] = 1.0
+        return self.L @ G @ self.L.T
+
+    def curvature(self, phi: FloatArray) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class CompoundSymmetry:
+    """One variance and one correlation: Ω = φ_1 I + φ_2 J, where φ_2 may be negative."""
+
+    T: int
+
+    def recentred(self, phi: FloatArray) -> tuple[CompoundSymmetry, FloatArray]:
+        return self, phi
+
+    def start(self, sd: FloatArray) -> FloatArray:
+        variance = float(np.mean(sd**2))
+        return variance * np.array([1 - START_CORRELATION, START_CORRELATION])
+
+    def omega(self, phi: FloatArray) -> FloatArray:
+        return np.tensordot(phi, self.jacobian(phi), 1)
+
+    def jacobian(self, phi: FloatArray) -> FloatArray:
+        return np.stack([np.eye(self.T), np.ones((self.T, self.T))])
+
+    def curvature(self, phi: FloatArray) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Autoregressive:
+    """Correlation falls with the distance of visits in the list, not in weeks: Ω_jk = φ_1 φ_2^|j−k|."""
+
+    T: int
+
+    def recentred(self, phi: FloatArray) -> tuple[Autoregressive, FloatArray]:
+        return self, phi
+
+    @property
+    def lag(self) -> FloatArray:
+        position = np.arange(self.T, dtype=float)
+        return np.abs(position[:, None] - position)
+
+    def start(self, sd: FloatArray) -> FloatArray:
+        return np.array([float(np.mean(sd**2)), START_CORRELATION])
+
+    def omega(self, phi: FloatArray) -> FloatArray:
+        correlation: FloatArray = phi[1] ** self.lag
+        return float(phi[0]) * correlation
+
+    def jacobian(self, phi: FloatArray) -> FloatArray:
+        return np.stack([phi[1] ** self.lag, phi[0] * self._power(phi[1], 1)])
+
+    def curvature(self, phi: FloatArray) -> FloatArray:
+        mixed = self._power(phi[1], 1)
+        return np.array([[np.zeros_like(mixed), mixed], [mixed, phi[0] * self._power(phi[1], 2)]])
+
+    def _power(self, rho: float, order: int) -> FloatArray:
+        """Derive ρ^lag once or twice; no negative power is formed, which ρ = 0 would not survive."""
+        factor = self.lag if order == 1 else self.lag * (self.lag - 1)
+        power: FloatArray = rho ** np.maximum(self.lag - order, 0.0)
+        return factor * power
+
+
+def make_structure(name: Covariance, T: int) -> Structure:
+    """Make the named structure for T visits; with one visit all of them are one variance."""
+    if T == 1 or name == "us":
+        return Unstructured(np.eye(T))
+    return CompoundSymmetry(T) if name == "cs" else Autoregressive(T)

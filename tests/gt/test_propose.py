@@ -1,0 +1,111 @@
+"""A file's own cuts: what is looked at, and in how much memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from il2cyto.gt import Events, make_plan, propose
+from il2cyto.gt._propose import PROPOSAL_SCHEMA
+from il2cyto.gt._rows import RowTree
+from il2cyto.gt._tree import Decision, Tree
+from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
+
+PROJECT = Path(__file__).parents[2]
+TNK = read_template(PROJECT / "gating" / "tnk" / "template.yaml")
+FILE = sorted((PROJECT / "sample_data" / "fcs").glob("*.fcs"))[0]
+
+
+def events_of(path=FILE, template=TNK):
+    file = open_fcs(path)
+    return Events(file, make_plan(template, file.panel(), file=file.name))
+
+
+def cuts_of(table):
+    return {
+        str(population): dict(rows.select("coordinate", "value").iter_rows())
+        for (population,), rows in table.partition_by("population", as_dict=True).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def proposals():
+    return propose(events_of(), sample="s", content="simulated")
+
+
+def test_each_gate_is_fitted_to_the_events_that_whole_columns_give(proposals):
+    cuts = cuts_of(proposals)
+    tree = Tree(events_of(), lambda population, gate, tree: Decision(cuts[population.name]))
+    assert len(cuts) == 15
+    for population, n in proposals.select("population", "n").iter_rows():
+        assert n == tree.nodes[population].parent_count, population
+
+
+def test_the_same_content_gives_the_same_table_and_another_only_other_spreads(proposals):
+    assert_frame_equal(propose(events_of(), sample="s", content="simulated"), proposals)
+    other = propose(events_of(), sample="s", content="other")
+    assert other["value"].equals(proposals["value"], null_equal=True)
+    assert not other["spread"].equals(proposals["spread"])
+
+
+def test_given_cuts_are_not_proposed_and_those_below_them_are_what_they_were(proposals):
+    below = ("CD25pos", "CD127low")
+    given = {name: cuts for name, cuts in cuts_of(proposals).items() if name not in below}
+    again = propose(events_of(), sample="s", content="simulated", given=given)
+    assert_frame_equal(again, proposals.filter(pl.col("population").is_in(below)))
+
+
+def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
+    looked_at = []
+    values = RowTree.values
+
+    def note(self, key, population):
+        looked_at.append((key, population))
+        return values(self, key, population)
+
+    monkeypatch.setattr(RowTree, "values", note)
+    given = {name: cuts for name, cuts in cuts_of(proposals).items() if name != "CD4pos"}
+    again = propose(events_of(), sample="s", content="simulated", given=given)
+    assert again["population"].to_list() == ["CD4pos"]
+    assert {key for key, _ in looked_at} == {"FSC-A", "FSC-H", "SSC-A", "viability", "CD45", "CD3", "CD4"}
+    looked_at.clear()
+    assert_frame_equal(
+        propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals)),
+        pl.DataFrame(schema=PROPOSAL_SCHEMA),
+    )
+    assert not looked_at
+
+
+def test_a_file_of_a_million_events_takes_less_than_its_own_size(tmp_path):
+    small = open_fcs(FILE)
+    channels, spillover = [c for c in small.channels if not c.is_time], small.spillover()
+    n, rng = 1_000_000, np.random.default_rng(1)
+    stored = np.asarray(small.events([c.index for c in channels]), dtype=np.float32)
+    rows = stored[rng.integers(0, len(stored), n)]
+    rows *= rng.normal(1, 0.003, (n, 1)).astype(np.float32)
+    names, labels = [c.name for c in channels], [c.label for c in channels]
+    more = 18 - len(names)
+    path = tmp_path / "simulated.fcs"
+    write_fcs(
+        path,
+        np.column_stack([rows, rows[:, :more]]),
+        names=[*names, *(f"X{i}" for i in range(more))],
+        labels=[*labels, *[""] * more],
+        ranges=[*(c.range for c in channels), *[262144] * more],
+        spillover=None if spillover is None else Spillover(spillover.channels, spillover.matrix),
+    )
+    events = events_of(path)
+    tracemalloc.start()
+    try:
+        found = propose(events, sample="s", content="simulated")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found["value"].is_finite().all()
+    assert found["n"].to_numpy().max() > 900_000
+    assert peak < 72e6  # the file has 1,000,000 x 18 x 4 bytes

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from il2cyto import pl as pictures
+from tests.pl import _tables as tables
+
+ARMS = tables.ARMS
+WEEKS = [(0.0, 2.0), (4.0, 6.0), (8.0, 10.0)]
+
+
+def bars(ax: Any) -> dict[str, list[float]]:
+    return {
+        container.get_label().removeprefix("_rate "): [bar.get_height() for bar in container]
+        for container in ax.containers
+        if container.get_label().startswith("_rate ")
+    }
+
+
+def courses(ax: Any) -> dict[str, Any]:
+    return {
+        container.get_label().removeprefix("_course "): container
+        for container in ax.containers
+        if container.get_label().startswith("_course ")
+    }
+
+
+def texts(ax: Any) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_bars_and_counts_are_those_of_the_table_and_p_that_of_the_contrast() -> None:
+    ax = pictures.response_rates(tables.binary_endpoints(), contrasts=tables.binary_contrasts(), arms=ARMS)
+
+    assert bars(ax) == {"placebo": [9 / 30, 11 / 30], "IL-2": [16 / 29, 19 / 29]}
+    assert texts(ax) == ["9/30", "11/30", "16/29", "19/29", "p = 0.052", "p = 0.028"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["12", "24"]
+
+
+def test_intervals_reach_from_low_to_high() -> None:
+    rates = tables.binary_endpoints().filter(endpoint="sri4")
+    ax: Any = pictures.response_rates(rates, arms=ARMS)
+
+    drawn = [c.lines[2][0].get_segments() for c in ax.containers if c.get_label().startswith("_container")]
+    drawn = drawn or [line.get_segments() for line in ax.collections]
+    for arm, segments in zip(ARMS, drawn, strict=True):
+        rows = rates.filter(arm=arm)
+        expected = np.column_stack([rows["ci_low"], rows["ci_high"]])
+        np.testing.assert_allclose([segment[:, 1] for segment in segments], expected)
+
+
+def test_many_visits_are_a_course_with_the_counts_below_and_small_p_above() -> None:
+    visits = {f"W{week}": ((3, 30), (9, 29)) for week in (2, 4, 6, 8, 12)}
+    ax: Any = pictures.response_rates(
+        tables.binary_endpoints({"sri4": visits}),
+        contrasts=tables.binary_contrasts().with_columns(p=pl.Series([0.01, 0.2])),
+        treatment_weeks=WEEKS,
+        arms=ARMS,
+    )
+
+    assert not bars(ax)
+    assert {arm: list(course[0].get_ydata()) for arm, course in courses(ax).items()} == {
+        "placebo": [0.1] * 5,
+        "IL-2": [9 / 29] * 5,
+    }
+    assert "0.010" in texts(ax)
+    assert "0.200" not in texts(ax)
+    assert texts(ax).count("30") == texts(ax).count("29") == 5
+
+
+@pytest.mark.parametrize(
+    ("centre", "columns"), [("mean", ("mean", "ci_low", "ci_high")), ("median", ("median", "q1", "q3"))]
+)
+def test_a_course_draws_centre_and_interval_of_the_table(centre: Any, columns: tuple[str, str, str]) -> None:
+    table = tables.continuous_endpoints()
+    ax = pictures.measure_course(table, endpoint="upe_g_24h", centre=centre, arms=ARMS)
+
+    for arm, (line, _, (errors,)) in courses(ax).items():
+        rows = table.filter(endpoint="upe_g_24h", arm=arm)
+        np.testing.assert_array_equal(line.get_xdata(), rows["week"])
+        np.testing.assert_allclose(line.get_ydata(), rows[columns[0]])
+        limits = np.column_stack([rows[columns[1]], rows[columns[2]]])
+        np.testing.assert_allclose([segment[:, 1] for segment in errors.get_segments()], limits)
+    assert ax.get_ylabel() == "g/24 h"
+
+
+def test_a_visit_without_a_value_stays_a_gap() -> None:
+    table = tables.continuous_endpoints().filter(~((pl.col("arm") == "IL-2") & (pl.col("visit") == "W12")))
+
+    line = courses(pictures.measure_course(table, endpoint="sledai", arms=ARMS))["IL-2"][0]
+
+    assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
+
+
+def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> None:
+    figure = pictures.trial_endpoints(
+        {
+            "binary_endpoints": tables.binary_endpoints(),
+            "binary_contrasts": tables.binary_contrasts(),
+            "continuous_endpoints": tables.continuous_endpoints(),
+            "continuous_contrasts": tables.continuous_contrasts(),
+        },
+        treatment_weeks=WEEKS,
+        arms=ARMS,
+        simulated=True,
+    )
+
+    titles = [ax.get_title(loc="left").split()[0] for ax in figure.axes if ax.axison]
+    assert titles == list("ABCDEFGH")
+    footer = [text.get_text() for text in figure.texts]
+    assert "SIMULATED DATA" in footer
+    assert "(N-1) chi-squared" in footer[0].replace("\n", " ")
+    assert "ANCOVA" in footer[0]
+
+
+def test_an_endpoint_that_the_table_lacks_is_named_with_those_it_has() -> None:
+    with pytest.raises(ValueError, match="no rows") as raised:
+        pictures.response_rates(tables.binary_endpoints().filter(endpoint="sri4"), endpoint="lldas")
+    assert str(raised.value) == "response_rates: the table has no rows of endpoint 'lldas'; it has sri4."
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", r"$\frac{1}{0}$", "_hidden", "مرحبا", "🧬" * 40, "x" * 300]
+)
+def test_hostile_arm_names_are_drawn_or_cut_short(name: str, tmp_path: Any) -> None:
+    table = tables.binary_endpoints().with_columns(pl.col("arm").replace({"IL-2": name}))
+    figure = pictures.trial_endpoints({"binary_endpoints": table}, arms=["placebo", name])
+
+    assert pictures.save_figure(figure, tmp_path / "x.png").stat().st_size > 10_000
