@@ -1,6 +1,7 @@
 """Gating one file, from its path to the counts of 12 gates: il2cyto against FlowKit and against reading the bytes.
 
 All figures are ratios within one run, on one core unless said, with the files in the page cache. The events are simulated.
+Times are those of the processor, which other programs disturb least; that of two threads is by the clock.
 
 Run `make bench`, or `OPENBLAS_NUM_THREADS=1 python benchmarks/bench_engine.py --full` for 3 million events too.
 """
@@ -21,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from il2cyto.gt import Events, apply, make_plan
-from il2cyto.gt._compile import EXACT, compile_plan
+from il2cyto.gt._compile import compile_plan
 from il2cyto.gt._engine import Engine
+from il2cyto.gt._program import EXACT
 from il2cyto.gt._reconcile import CUT_SCHEMA
 from il2cyto.io import Spillover, open_fcs, write_fcs
 from il2cyto.pp import transform
@@ -171,13 +173,13 @@ def touch(path: Path) -> int:
     return total
 
 
-def timed(function, *arguments, repeats=1):
+def timed(function, *arguments, repeats=1, clock=time.process_time):
     """Result and the best of some times, in seconds."""
     best = np.inf
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         result = function(*arguments)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, clock() - start)
     return result, best
 
 
@@ -203,13 +205,17 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def threads(paths: list[Path]) -> float:
-    """How many times faster two threads gate the files than one."""
-    times = {}
-    for n in (1, 2):
+def gate_all(executor: ThreadPoolExecutor, paths: list[Path]) -> list[dict[str, int]]:
+    return list(executor.map(ours, paths))
+
+
+def threads(paths: list[Path], rounds: int = 8) -> float:
+    """How many times faster two threads gate the files than one: best of each, taken in turns."""
+    best = {1: np.inf, 2: np.inf}
+    for n in (1, 2) * rounds:
         with ThreadPoolExecutor(n) as executor:
-            times[n] = timed(lambda executor=executor: list(executor.map(ours, paths)), repeats=3)[1]
-    return times[1] / times[2]
+            best[n] = min(best[n], timed(gate_all, executor, paths, clock=time.perf_counter)[1])
+    return best[1] / best[2]
 
 
 def main() -> int:
@@ -220,6 +226,7 @@ def main() -> int:
     arguments = parser.parse_args()
     sizes = [300_000, 1_000_000, *([3_000_000] if arguments.full else [])]
     met = True
+    print(f"load of the machine {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores: a busy machine gives other ratios")
     with tempfile.TemporaryDirectory() as folder:
         small = simulate(Path(folder) / "first.fcs", 10_000)
         print(
@@ -228,14 +235,14 @@ def main() -> int:
         whole_apply(small)
         for n in sizes:
             path = simulate(Path(folder) / f"{n}.fcs", n)
-            _, floor = timed(touch, path, repeats=5)
-            counts, own = timed(ours, path, repeats=5)
+            _, floor = timed(touch, path, repeats=10)
+            counts, own = timed(ours, path, repeats=10)
             memory = extra_memory(ours, path)
             line = f"{n:>9,} events: {own * 1e3:6.1f} ms, {own / floor:4.1f} x the read floor, extra memory {memory:5.1f} MB"
             met &= own <= 5 * floor and memory < 32
             if not arguments.no_flowkit:
                 gates = strategy(open_fcs(path).spillover().matrix)
-                theirs, flowkit = timed(with_flowkit, path, gates)
+                theirs, flowkit = timed(with_flowkit, path, gates, repeats=2)
                 if theirs != counts:
                     print(f"counts differ: {counts} {theirs}")
                     return 1
@@ -244,9 +251,9 @@ def main() -> int:
             _, applied = timed(whole_apply, path)
             line += f"; apply with medians {applied * 1e3:.0f} ms, {extra_memory(whole_apply, path):.0f} MB"
             print(line, flush=True)
-        paths = [simulate(Path(folder) / f"batch{i}.fcs", 1_000_000, seed=i) for i in range(4)]
+        paths = [simulate(Path(folder) / f"batch{i}.fcs", 1_000_000, seed=i) for i in range(6)]
         speedup = threads(paths)
-        print(f"4 files of 1,000,000 events, two threads against one: {speedup:.2f} x")
+        print(f"6 files of 1,000,000 events, two threads against one: {speedup:.2f} x")
         met &= speedup >= 1.8
     print("goals met" if met else "goals missed: >= 60 x FlowKit, <= 5 x the floor, < 32 MB, two threads >= 1.8 x one")
     return 0

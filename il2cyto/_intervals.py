@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,3 +48,34 @@ def wilson(
     low = np.where(count == 0, 0.0 * p, np.maximum(centre - half, 0.0))
     high = np.where(count == total, p, np.minimum(centre + half, 1.0))
     return low, high
+
+
+def clopper_pearson(
+    count: npt.ArrayLike, total: npt.ArrayLike, *, level: float = 0.95
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Exact interval of a proportion: coverage never below `level`, at the price of width.
+
+    Source: Clopper and Pearson, Biometrika 1934;26:404-413.
+
+    Parameters
+    ----------
+    count, total, level
+        As in :func:`wilson`.
+
+    Returns
+    -------
+    Lower and upper limit as fractions; NaN where `count` or `total` is NaN or `total` is 0.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson([0, 8], [10, 10])
+    >>> low.round(4), high.round(4)
+    (array([0.    , 0.4439]), array([0.3085, 0.9748]))
+    """
+    count, total = np.broadcast_arrays(np.asarray(count, np.float64), np.asarray(total, np.float64))
+    total = np.where(total > 0, total, np.nan)
+    tail = (1 - level) / 2
+    # The beta quantile does not exist where a count is 0 or all: there the limit is 0 or 1.
+    low = np.where(count == 0, 0.0 * total, betaincinv(np.maximum(count, 1), total - count + 1, tail))
+    high = np.where(count == total, 1.0, betaincinv(count + 1, np.maximum(total - count, 1), 1 - tail))
+    return low, np.where(np.isnan(total), np.nan, high)

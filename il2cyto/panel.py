@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from il2cyto.errors import PanelError
@@ -192,11 +192,8 @@ class Panel:
         'BV421-A'
         """
         ranges = [float("nan")] * len(names) if ranges is None else ranges
-        channels = (
-            _channel(i, name, label, value, aliases)
-            for i, (name, label, value) in enumerate(zip(names, labels, ranges, strict=True))
-        )
-        return cls(tuple(channels))
+        own = tuple((aliases or {}).items())
+        return cls(_channels(tuple(zip(names, labels, ranges, strict=True)), own))
 
     @cached_property
     def _by_name(self) -> dict[str, Channel]:
@@ -285,6 +282,12 @@ class Panel:
         if near:
             return "nearest: " + ", ".join(f"{marker} on {known[marker]}" for marker in near)
         return self._inventory
+
+
+# Files of one batch share the panel.
+@lru_cache(maxsize=64)
+def _channels(written: tuple[tuple[str, str, float], ...], aliases: tuple[tuple[str, str], ...]) -> tuple[Channel, ...]:
+    return tuple(_channel(i, *channel, dict(aliases)) for i, channel in enumerate(written))
 
 
 def _channel(index: int, name: str, label: str, value: float, aliases: Mapping[str, str] | None) -> Channel:

@@ -6,12 +6,14 @@ import importlib
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import il2cyto
 from il2cyto._lazy import attach
 
+PROJECT = Path(__file__).parents[1]
 HEAVY = {"anndata", "flowkit", "matplotlib", "numba", "pandas", "polars", "scanpy", "scipy", "statsmodels"}
 
 IMPORT = "import il2cyto"
@@ -25,11 +27,15 @@ except SystemExit as end:
     assert not end.code, end.code
 """
 
+CHECK = HELP.replace('"--help"', '"check", "sample_data/study.yaml"')
+
 
 def modules_after(code: str) -> set[str]:
     """Names of the top-level packages that a new process has imported once it has run the code."""
     report = "\nimport sys; print(*sys.modules, file=sys.stderr)"
-    run = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60, cwd=PROJECT
+    )
     return {name.partition(".")[0] for name in run.stderr.split()}
 
 
@@ -47,6 +53,13 @@ def test_neither_import_nor_help_loads_a_heavy_package(code: str) -> None:
 
     assert "il2cyto" in imported
     assert imported & HEAVY == set()
+
+
+def test_checking_a_study_compiles_nothing() -> None:
+    imported = modules_after(CHECK)
+
+    assert "il2cyto" in imported
+    assert imported & {"numba", "flowkit", "matplotlib", "scanpy", "statsmodels"} == set()
 
 
 def test_import_alone_loads_no_numpy_either() -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, can_compile, compile_plan, markers_of
+from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._flow import interrupted
 from il2cyto.gt._medians import medians
 from il2cyto.gt._plan import Events
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt._program import EXACT
+from il2cyto.gt._types import Decision
 from il2cyto.gt._views import bin_blocks, bin_columns, plan_views, with_scatter
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from il2cyto.gt._compile import Program
-    from il2cyto.gt._tree import BandNode
+    from il2cyto.gt._program import Program
+    from il2cyto.gt._views import View
     from il2cyto.gt._walk import Node
     from il2cyto.io import Density
-    from il2cyto.template import Gate, Population
+    from il2cyto.template import Population
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class GateResult:
     Attributes
     ----------
     counts, parent_counts
-        Events; `counts` is NaN where the population is not evaluable, never 0. Both are NaN where the file's panel is not
-        plausible (PANEL_IMPLAUSIBLE).
+        Events; `counts` is NaN where the population is not evaluable, never 0.
     low, high
         Fraction of the parent with the cuts moved by their spread towards fewer and towards more events; NaN where no
         cut was fitted.
@@ -98,23 +98,33 @@ def apply(
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:
         return _refused(events, sample, keep_masks=keep_masks)
-    gated = _by_engine if can_compile(template) else _in_numpy
-    found = gated(events, source, polygons, keep_masks=keep_masks, keep_densities=keep_densities)
-    nodes, names = found.nodes, [p.name for p in template.populations]
+    program = compile_plan(events, source.decide, polygons, medians=True)
+    reported = [p.name for p in template.reported]
+    scattered = Events(events.file, with_scatter(events.plan))
+    views = plan_views(scattered.plan) if keep_densities else ()
+    engine = Engine(events, program)
+    members = Members({*(reported if keep_masks else ()), *(view.parent for view in views)}, program, events.n)
+    for start, member in engine.run():
+        members.keep(start, member)
+    counted = Counted(events, program, engine, source.decide, polygons)
+    nodes, names = counted.nodes, list(template.by_name)
+    bands = {name: counted.interval(name) for name in names}
+    found = medians(events, program, engine.sink.histograms)
+    pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
     of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
         parent_counts={name: float(nodes[name].parent_count) for name in names},
-        low={name: band[0] for name, band in found.intervals.items()},
-        high={name: band[1] for name, band in found.intervals.items()},
+        low={name: low for name, (low, _) in bands.items()},
+        high={name: high for name, (_, high) in bands.items()},
         flags={name: int(nodes[name].flags | of_file) for name in names},
-        medians=found.medians,
+        medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
         n_events=events.n,
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
-        masks=found.masks,
-        densities=found.densities,
+        masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
+        densities=_binned(scattered, views, members, nodes),
     )
 
 
@@ -138,88 +148,18 @@ def _refused(events: Events, sample: str, *, keep_masks: bool) -> GateResult:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Gated:
-    nodes: Mapping[str, Node]
-    intervals: Mapping[str, tuple[float, float]]
-    medians: Mapping[tuple[str, str], float]
-    masks: Mapping[str, npt.NDArray[np.bool_]]
-    densities: Mapping[str, Density]
-
-
-def _by_engine(
-    events: Events,
-    source: FinalCuts,
-    polygons: Mapping[str, Sequence[tuple[float, float]]],
-    *,
-    keep_masks: bool,
-    keep_densities: bool,
-) -> _Gated:
-    """Gate block by block, in memory that does not grow with the file."""
-    program = compile_plan(events, source.decide, polygons, medians=True)
-    engine, template = Engine(events, program), events.plan.template
-    reported = [p.name for p in template.reported]
-    scattered = Events(events.file, with_scatter(events.plan))
-    views = plan_views(scattered.plan) if keep_densities else ()
-    members = Members({*(reported if keep_masks else ()), *(view.parent for view in views)}, program, events.n)
-    for start, member in engine.run():
-        members.keep(start, member)
-    counted = Counted(events, program, engine, source.decide, polygons)
-    nodes = counted.nodes
-    parents = {view.parent for view in views if view.parent in program.rows and nodes[view.parent].evaluable}
-    found = medians(events, program, engine.sink.histograms)
-    pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
-    return _Gated(
-        nodes,
-        {p.name: counted.interval(p.name) for p in template.populations},
-        {pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
-        {name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
-        bin_blocks(scattered, views, {name: members.bits(name) for name in parents}) if views else {},
-    )
-
-
-def _in_numpy(
-    events: Events,
-    source: FinalCuts,
-    polygons: Mapping[str, Sequence[tuple[float, float]]],
-    *,
-    keep_masks: bool,
-    keep_densities: bool,
-) -> _Gated:
-    """Gate whole columns: the reference, and the way of templates with dimensions or scales of other programs."""
-    tree = Tree(events, source, polygons=polygons)
-    nodes, template = tree.nodes, events.plan.template
-    nobody = np.zeros(events.n, dtype=np.bool_)
-    masks = {p.name: nodes[p.name].mask if nodes[p.name].evaluable else nobody for p in template.reported}
-    where = {name: np.flatnonzero(mask) for name, mask in masks.items()}
-    return _Gated(
-        nodes,
-        {p.name: _interval(nodes[p.name]) for p in template.populations},
-        {
-            (name, key): float(np.median(events.linear(key)[rows])) if rows.size else float("nan")
-            for name, rows in where.items()
-            for key in markers_of(events.plan)
-        },
-        masks if keep_masks else {},
-        _binned_columns(events, nodes) if keep_densities else {},
-    )
-
-
-def _binned_columns(events: Events, nodes: Mapping[str, BandNode]) -> Mapping[str, Density]:
-    scattered = Events(events.file, with_scatter(events.plan))
-    members = {name: node.mask for name, node in nodes.items() if node.evaluable}
-    return bin_columns(scattered, plan_views(scattered.plan), members)
-
-
-def _interval(node: BandNode) -> tuple[float, float]:
-    band, parent = node.band, node.parent_count
-    if band is None or not node.evaluable or not parent or band.strict is band.mask:
-        return float("nan"), float("nan")
-    return float(np.count_nonzero(band.strict)) / parent, float(np.count_nonzero(band.loose)) / parent
+def _binned(
+    events: Events, views: Sequence[View], members: Members, nodes: Mapping[str, Node]
+) -> Mapping[str, Density]:
+    parents = {view.parent for view in views if view.parent != ROOT and nodes[view.parent].evaluable}
+    if not events.plan.template.dimensions:
+        return bin_blocks(events, views, {name: members.bits(name) for name in parents}) if views else {}
+    masks = {name: members.of(name, evaluable=True) for name in parents}
+    return bin_columns(events, views, {ROOT: events.usable, **masks}) if views else {}
 
 
 class FinalCuts:
-    """A cut source that looks the sample's cuts up in the reconciled table."""
+    """The sample's cuts in the reconciled table."""
 
     def __init__(self, cuts: pl.DataFrame, sample: str) -> None:
         own = cuts.filter(cuts["sample"] == sample)
@@ -243,11 +183,6 @@ class FinalCuts:
         if not values or not all(np.isfinite(value) for value in values.values()):
             return Decision(None, flags=flags)
         return Decision(values, self._spreads[population.name], flags)
-
-    def __call__(self, population: Population, gate: Gate, tree: Tree) -> Decision:
-        """Decide as a walk in numpy asks for it."""
-        del gate, tree
-        return self.decide(population)
 
 
 class Members:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.errors import PanelError
-from il2cyto.pp import compensate, transform
+from il2cyto.gt._scale import scale_of
+from il2cyto.pp import compensate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,13 +69,7 @@ class Dimensions:
 
     def scaled(self, key: str) -> FloatArray:
         """Values on the dimension's own scale."""
-        dimension = self._plan.template.dimensions[key]
-        spec = dimension.transform.at_range(self._plan.sources[key][0].range)
-        values = transform(self.linear(key), spec)
-        if dimension.low is None and dimension.high is None:
-            return values
-        # A bound is a pile-up of what lies beyond it, the logarithm of 0 included.
-        return np.clip(values, dimension.low, dimension.high)
+        return scale_of(self._plan, key)(self.linear(key))
 
     def _column(self, channel: Channel, compensation: str) -> FloatArray:
         if compensation not in self._columns:
@@ -90,31 +85,38 @@ class Dimensions:
 
     def _compensated(self, compensation: str) -> dict[int, FloatArray]:
         """The columns that a matrix changes, by index in the file."""
-        detectors, fluorochromes, spillover = self._matrix(compensation)
+        detectors, fluorochromes, spillover = matrix_of(self._file, self._plan, compensation)
         if not detectors:
             return {}
         mixed = np.column_stack([self._raw(index) for index in detectors])
         unmixed = compensate(mixed, spillover)
         return {index: np.ascontiguousarray(unmixed[:, i]) for i, index in enumerate(fluorochromes)}
 
-    def _matrix(self, compensation: str) -> tuple[Sequence[int], Sequence[int], FloatArray]:
-        """Column of each detector, column that takes each fluorochrome, and the matrix."""
-        if compensation == "acquisition":
-            # Gating-ML 2.0: a file without a matrix of its own counts as compensated.
-            own = self._file.spillover()
-            if own is None:
-                return (), (), np.empty((0, 0))
-            position = {channel.name: channel.index for channel in self._file.channels}
-            indices = [position[name] for name in own.channels]
-            return indices, indices, own.matrix
-        matrix = self._plan.template.matrices[compensation]
-        found = {name: find_channel(self._plan.panel, name, None) for name in matrix.detectors}
-        missing = [name for name, channel in found.items() if channel is None]
-        if missing:
-            msg = (
-                f"{self._file.name}: matrix {compensation!r} needs {', '.join(missing)}; the file has "
-                f"{', '.join(channel.name for channel in self._plan.panel.channels)}. Use the matrix of this file's panel."
-            )
-            raise PanelError(msg)
-        detectors = [channel.index for channel in found.values() if channel is not None]
-        return detectors, detectors[: len(matrix.fluorochromes)], np.array(matrix.spillover)
+
+def matrix_of(file: FcsFile, plan: Plan, compensation: str) -> tuple[Sequence[int], Sequence[int], FloatArray]:
+    """Column of each detector, column that takes each fluorochrome, and the matrix.
+
+    Raises
+    ------
+    PanelError
+        If a matrix of the template names detectors that the file lacks.
+    """
+    # Gating-ML 2.0: a file without a matrix of its own counts as compensated.
+    own = file.spillover() if compensation == "acquisition" else None
+    if own is not None:
+        position = {channel.name: channel.index for channel in file.channels}
+        indices = [position[name] for name in own.channels]
+        return indices, indices, own.matrix
+    if compensation in ("acquisition", "none"):
+        return (), (), np.empty((0, 0))
+    matrix = plan.template.matrices[compensation]
+    found = {name: find_channel(plan.panel, name, None) for name in matrix.detectors}
+    missing = [name for name, channel in found.items() if channel is None]
+    if missing:
+        msg = (
+            f"{file.name}: matrix {compensation!r} needs {', '.join(missing)}; the file has "
+            f"{', '.join(channel.name for channel in plan.panel.channels)}. Use the matrix of this file's panel."
+        )
+        raise PanelError(msg)
+    detectors = [channel.index for channel in found.values() if channel is not None]
+    return detectors, detectors[: len(matrix.fluorochromes)], np.array(matrix.spillover)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from il2cyto._keys import ROOT
-from il2cyto.gt._compile import EXACT, LOOSE, STRICT
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._kernels._gate import BINS, LANES, UNSURE, run_block, usable_events
+from il2cyto.gt._kernels._gate import run_block
+from il2cyto.gt._kernels._lists import usable_events
+from il2cyto.gt._kernels._ops import BINS, LANES, UNSURE
+from il2cyto.gt._program import EXACT, LOOSE, STRICT
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import RefGate
 
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from il2cyto.gt._compile import Program
     from il2cyto.gt._plan import Events
-    from il2cyto.gt._tree import Decision
-    from il2cyto.io._fcs._blocks import Blocks
+    from il2cyto.gt._program import Program
+    from il2cyto.gt._types import Decision
     from il2cyto.template import Population
 
     ByteArray = npt.NDArray[np.uint8]
@@ -60,7 +61,9 @@ class Engine:
             np.empty(0, dtype=np.int64),
             np.empty(0),
         )
-        self._sources = _sources(program, self._blocks)
+        place = dict(zip(program.columns, self._blocks.positions.tolist(), strict=True))
+        self._finite = np.array([place[column] for column in program.finite], dtype=np.int64)
+        self._sources = _sources(program, place)
         self._linear = np.empty((program.n_columns + 1, rows))
         self._member = np.zeros((max(program.n_rows, 1), rows), dtype=np.uint8)
         # One list more, for those that nobody reads.
@@ -73,7 +76,7 @@ class Engine:
             n = len(block)
             member = self._member[:, :n]
             self._member.fill(0)
-            self._lengths[0] = _list_usable(block, self._blocks.positions, self._lists[0])
+            self._lengths[0] = _list_usable(block, self._finite, self._lists[0])
             self.n_usable += int(self._lengths[0])
             self._run_block(block)
             yield start, member
@@ -92,11 +95,11 @@ class Engine:
 
     def _decide(self, at: int) -> None:
         """Answer in numpy what hangs on the last bits of a transform."""
-        _, source, row, x, y, parameters, *_ = self._program.ops[at]
+        _, source, row, _, _, parameters, *_ = self._program.ops[at]
         events = self._lists[source, : self._lengths[source]]
         unsure = events[self._member[row, events] == UNSURE]
-        inside = self._program.curves[parameters].contains(self._linear[x, unsure], self._linear[y, unsure])
-        self._member[row, unsure] = inside
+        curve, columns = self._program.asked[parameters]
+        self._member[row, unsure] = curve.contains(*(self._linear[column, unsure] for column in columns))
 
 
 def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64], found: npt.NDArray[np.uint32]) -> int:
@@ -104,8 +107,7 @@ def _list_usable(block: npt.NDArray[np.floating], needed: npt.NDArray[np.int64],
     return int(usable_events(block, block.view(bits).ravel(), bits(exponent), needed, found))
 
 
-def _sources(program: Program, blocks: Blocks) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    place = dict(zip(program.columns, blocks.positions.tolist(), strict=True))
+def _sources(program: Program, place: Mapping[int, int]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     starts = np.cumsum([0, *(len(group) for group in program.groups)], dtype=np.int64)
     pairs = [(place[column], weights) for group in program.groups for column, weights in group]
     positions = np.array([at for at, _ in pairs], dtype=np.uint64)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._kernels._gate import ASINH, CELLS, INSIDE, LINEAR, LOG, LOGICLE, MIXED, NONE
-from il2cyto.pp import inverse_transform, transform
+from il2cyto.gt._kernels._ops import ASINH, CELLS, INSIDE, LINEAR, LOG, LOGICLE, MIXED, NONE, OTHER, TRANSFORM_SIZE
 from il2cyto.pp._transform import logicle_scale
 from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
 
@@ -17,97 +16,126 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from il2cyto.gt._scale import Scale
+
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
     ByteArray = npt.NDArray[np.uint8]
-    Spec = Logicle | Linear | Asinh | Log | NoTransform
+    BoolArray = npt.NDArray[np.bool_]
     Points = tuple[tuple[float, float], ...]
 
 #: How far from the inverse of a cut, in units of the last place, the linear cut is first looked for.
 _NEAR = 1 << 12
 _BRANCHES = 64
-_LARGEST = np.finfo(np.float64).max
+_LARGEST_SHORT = float(np.finfo(np.float32).max)
 
 
-def linear_cuts(cuts: Sequence[float], spec: Spec) -> FloatArray:
-    """Find for each cut the smallest float64 x with transform(x) >= cut: x >= that is the same as transform(x) >= cut.
+def linear_cuts(cuts: Sequence[float], scale: Scale) -> FloatArray:
+    """Find for each cut the smallest float64 x with scale(x) >= cut: x >= that is the same as scale(x) >= cut.
 
-    The transform itself decides, by bisection over float64 in the order of its values. Infinity where no x reaches the cut.
+    Infinity counts as a number. NaN, which nothing reaches, where no x reaches the cut.
     """
+    return _value(_first(cuts, scale))
+
+
+def last_below(cuts: Sequence[float], scale: Scale) -> FloatArray:
+    """Find for each cut the largest float64 x with scale(x) < cut: x <= that is the same as scale(x) < cut.
+
+    NaN, which nothing lies below, where every x reaches the cut.
+    """
+    return _value(_first(cuts, scale) - 1)
+
+
+def _first(cuts: Sequence[float], scale: Scale) -> IntArray:
+    """Place in the order of float64 of the first value that reaches each cut, found by bisection with the scale itself."""
     target = np.asarray(cuts, dtype=np.float64)
-    if isinstance(spec, NoTransform):
-        return target.copy()
-    ends = _order(np.array([-_LARGEST, _LARGEST]))
-    guess = _order(np.clip(np.nan_to_num(inverse_transform(target, spec)), -_LARGEST, _LARGEST))
-    low, high = np.maximum(guess - _NEAR, ends[0]), np.minimum(guess + _NEAR, ends[1])
-    # By halves: the distance between the largest float64 of either sign does not fit an integer.
-    below_zero = transform(np.zeros(1), spec) >= target
-    low = np.where(transform(_value(low), spec) >= target, np.where(below_zero, ends[0], 0), low)
-    high = np.where(transform(_value(high), spec) >= target, high, np.where(below_zero, 0, ends[1]))
-    below_all = transform(_value(ends[:1]), spec) >= target
-    # The cut is reached at `high` and not at `low`; each round looks at points between them.
+    if scale.is_identity:
+        return _order(target)
+    lowest, highest = _order(np.array([-np.inf, np.inf])).tolist()
+
+    def reached(order: IntArray) -> BoolArray:
+        with np.errstate(invalid="ignore", over="ignore"):  # beyond infinity stands NaN
+            positions = scale(_value(order))
+        return np.asarray(positions >= (target if order.ndim == 1 else target[:, np.newaxis]))
+
+    # Reached at `high`, which may be the place behind infinity, and not at `low`, which may be that before its negative.
+    # By halves at 0: the distance from end to end does not fit an integer.
+    of_zero = reached(np.zeros(target.shape, dtype=np.int64))
+    low, high = np.where(of_zero, lowest - 1, 0), np.where(of_zero, 0, highest + 1)
+    guess = _order(np.nan_to_num(scale.guess(target)))
+    for near in (guess - _NEAR, guess + _NEAR):
+        near = np.clip(near, np.maximum(low, lowest), np.minimum(high, highest))
+        found = reached(near)
+        low, high = np.where(found, low, np.maximum(low, near)), np.where(found, np.minimum(high, near), high)
     while (high - low).max(initial=0) > 1:
         step = np.maximum((high - low) // _BRANCHES, 1)
-        points = np.minimum(low[:, np.newaxis] + step[:, np.newaxis] * np.arange(1, _BRANCHES + 2), high[:, np.newaxis])
-        reached = transform(_value(points), spec) >= target[:, np.newaxis]
-        reached[:, -1] |= points[:, -1] == high
-        first = np.where(reached.any(axis=1), reached.argmax(axis=1), _BRANCHES)
-        rows = np.arange(target.size)
-        found = reached.any(axis=1)
-        last_below = np.where(first > 0, points[rows, np.maximum(first - 1, 0)], low)
-        high = np.where(found, points[rows, first], high)
-        low = np.where(found, last_below, points[rows, -1])
-    # Of neighbours whose transforms differ by rounding alone, the first that reaches the cut.
-    points = np.maximum(high[:, np.newaxis] - np.arange(_BRANCHES, -1, -1), ends[0])
-    high = points[np.arange(target.size), (transform(_value(points), spec) >= target[:, np.newaxis]).argmax(axis=1)]
-    x = _value(high)
-    x[(high == ends[1]) & ~(transform(x, spec) >= target)] = np.inf
-    x[below_all] = -np.inf
-    return x
+        points = np.minimum(low[:, np.newaxis] + step[:, np.newaxis] * np.arange(_BRANCHES + 1), high[:, np.newaxis])
+        found = reached(points) | (points == high[:, np.newaxis])
+        found[:, 0] = False
+        rows, first = np.arange(target.size), found.argmax(axis=1)
+        some = found.any(axis=1)
+        low = points[rows, np.where(some, first - 1, _BRANCHES)]
+        high = np.where(some, points[rows, first], high)
+    # Of neighbours whose positions differ by rounding alone, the first that reaches the cut.
+    points = np.maximum(high[:, np.newaxis] - np.arange(_BRANCHES, -1, -1), lowest)
+    found = reached(points)
+    found[:, -1] = True
+    return np.asarray(points[np.arange(target.size), found.argmax(axis=1)])
 
 
 def _order(x: FloatArray) -> IntArray:
-    """Integers in the order of float64 values, neighbours of neighbours."""
+    """Integers in the order of float64 values, neighbours of neighbours; NaN lies beyond either infinity."""
     bits = np.asarray(x, dtype=np.float64).view(np.int64)
     return np.where(bits < 0, np.int64(-(2**63)) - bits, bits)
 
 
 def _value(order: IntArray) -> FloatArray:
-    return np.where(order < 0, np.int64(-(2**63)) - order, order).view(np.float64)
+    x = np.where(order < 0, np.int64(-(2**63)) - order, order).view(np.float64)
+    return np.where(np.isnan(x), np.nan, x)
 
 
-def constants(spec: Spec) -> tuple[float, ...]:
-    """A transform as the kernel takes it: number and five constants."""
-    match spec:
-        case Logicle():
-            return (LOGICLE, *logicle_scale(float(spec.t), spec.w, spec.m, spec.a))
-        case Linear():
-            return (LINEAR, spec.a, float(spec.t) + spec.a, 0.0, 0.0, 0.0)
-        case Asinh():
-            return (ASINH, spec.cofactor, 0.0, 0.0, 0.0, 0.0)
-        case Log():
-            return (LOG, float(spec.t), spec.m, 0.0, 0.0, 0.0)
-        case NoTransform():
-            return (NONE, 0.0, 0.0, 0.0, 0.0, 0.0)
+def constants(scale: Scale) -> tuple[float, ...]:
+    """A scale as the kernel takes it: number and five constants."""
+    spec = scale.spec
+    numbers: tuple[float, ...] = (OTHER,)
+    if scale.clipped:
+        pass
+    elif isinstance(spec, Logicle):
+        numbers = (LOGICLE, *logicle_scale(float(spec.t), spec.w, spec.m, spec.a))
+    elif isinstance(spec, Linear):
+        numbers = (LINEAR, spec.a, float(spec.t) + spec.a)
+    elif isinstance(spec, Asinh):
+        numbers = (ASINH, spec.cofactor)
+    elif isinstance(spec, Log):
+        numbers = (LOG, float(spec.t), spec.m)
+    elif isinstance(spec, NoTransform):
+        numbers = (NONE,)
+    return (*numbers, *[0.0] * (TRANSFORM_SIZE - len(numbers)))
 
 
 @lru_cache(maxsize=256)
-def axis(spec: Spec, low: float, high: float) -> tuple[ByteArray, FloatArray]:
+def axis(scale: Scale, low: float, high: float) -> tuple[ByteArray, FloatArray]:
     """Cut an axis of a grid into cells, by the upper 16 bits of float32: sign, exponent and 7 bits of the mantissa.
 
     Returns
     -------
     (65536,) the cell of each pattern of bits, and (CELLS, 2) the range of each cell on the transformed scale, a little
-    widened, within `low` and `high`: beyond them there is nothing to tell apart.
+    widened, within `low` and `high`: beyond them there is nothing to tell apart. NaN falls into the first or last cell, which
+    the outline of a shape does not reach.
     """
     patterns = np.arange(1 << 16, dtype=np.uint32)
-    negative, finite = patterns >= 1 << 15, (patterns & 0x7F80) != 0x7F80
-    bounds = np.where(negative, low, high) * np.ones((2, 1))
-    edges = np.stack([patterns << 16, patterns << 16 | 0xFFFF])[:, finite].view(np.float32).astype(np.float64)
+    negative, exponent = patterns >= 1 << 15, patterns & 0x7FFF
+    number, infinite = exponent <= 0x7F80, exponent == 0x7F80
+    edges = np.stack([patterns << 16, patterns << 16 | np.where(infinite, 0, 0xFFFF)])[:, number].astype(np.uint32)
+    edges = edges.view(np.float32).astype(np.float64)
+    # What float32 rounds to infinity may be any larger float64.
+    edges[0, np.isinf(edges[0])] = np.copysign(_LARGEST_SHORT, edges[0, np.isinf(edges[0])])
     # A float64 that lies between two float32 may be rounded into the neighbouring pattern.
     slack = np.array([[-1.0], [1.0]])
-    edges = np.sort(edges, axis=0) + slack * (1e-6 * np.abs(edges) + 1e-30)
-    bounds[:, finite] = np.clip(transform(edges, spec), low, high)
+    edges = np.sort(edges, axis=0)
+    edges = edges + slack * np.where(np.isinf(edges), 0.0, 1e-6 * np.abs(edges) + 1e-30)
+    bounds = np.where(negative, low, high) * np.ones((2, 1))
+    bounds[:, number] = np.clip(scale(edges), low, high)
     cell = np.clip((bounds[0] - low) / (high - low) * CELLS, 0, CELLS - 1).astype(np.uint8)
     ranges = np.full((CELLS, 2), [np.inf, -np.inf])
     np.minimum.at(ranges[:, 0], cell, bounds[0])

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.gt._engine import Engine, Sink
-from il2cyto.gt._kernels._gate import GATHER, HISTOGRAM
+from il2cyto.gt._kernels._ops import GATHER, HISTOGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
-    from il2cyto.gt._compile import Program
     from il2cyto.gt._plan import Events
+    from il2cyto.gt._program import Program
 
     IntArray = npt.NDArray[np.int64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from il2cyto.gt._kernels._gate import COLLECT, COLUMNS, COUNT, CUT, LANES, SET, WITHIN
+from il2cyto.gt._kernels._ops import COLLECT, COLUMNS, COUNT, CUT, LANES, SET, WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ _FEWEST = 2
 
 
 def merge_columns(
-    ops: Sequence[Op], parent_list: Sequence[int], mixed: Sequence[bool]
+    ops: Sequence[Op], parent_list: Sequence[int], matrix: Sequence[tuple[int, ...]]
 ) -> tuple[list[Op], list[tuple[int, ...]]]:
     """Let one pass over an event's stored numbers give the next columns that the populations below need too.
 
@@ -26,8 +26,8 @@ def merge_columns(
         COLUMNS come as (kind, list, column).
     parent_list
         The list above each list, -1 above the first.
-    mixed
-        Which columns are sums of several stored ones.
+    matrix
+        For each column the stored columns that its matrix mixes; empty for one that is computed by itself.
 
     Returns
     -------
@@ -44,14 +44,14 @@ def merge_columns(
         if _at_or_above(source, column, ready, parent_list):
             continue
         group = [column]
-        for kind, low, other, *_ in ops[i + 1 :] if mixed[column] else ():
-            below = kind == COLUMNS and mixed[other] and _is_below(low, source, parent_list)
+        for kind, low, other, *_ in ops[i + 1 :] if matrix[column] else ():
+            below = kind == COLUMNS and matrix[other] == matrix[column] and _is_below(low, source, parent_list)
             if below and other not in group and not _at_or_above(low, other, ready, parent_list):
                 group.append(other)
         group = group[:LANES] if len(group) >= _FEWEST else [column]
         ready.update((source, member) for member in group)
         # Lanes without a column write into one that nobody reads.
-        lanes = [*group, *[len(mixed)] * (LANES - len(group))]
+        lanes = [*group, *[len(matrix)] * (LANES - len(group))]
         merged.append((COLUMNS, source, len(groups), len(group), *lanes))
         groups.append(tuple(group))
     return merged, groups

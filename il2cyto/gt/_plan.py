@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from il2cyto.gt._cache import Recent
 from il2cyto.gt._dimensions import Dimensions, find_sources
 from il2cyto.pp import compensate, transform
 from il2cyto.template import RefGate
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     BoolArray = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Where a template's markers are in one panel.
+    """Where a template's markers are in one panel; files of one panel share the plan.
 
     Attributes
     ----------
@@ -40,12 +41,22 @@ class Plan:
     channels: dict[str, Channel]
     sources: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
 
+    @property
+    def uses_acquisition(self) -> bool:
+        """Whether the file's own spillover matters."""
+        named = (self.template.compensation, *(d.compensation for d in self.template.dimensions.values()))
+        return "acquisition" in named
+
     def missing(self, population: Population) -> tuple[str, ...]:
         """The markers that a population's gate needs and the file lacks."""
         gate = population.gate
         if isinstance(gate, RefGate):
             return self.missing(self.template.by_name[gate.of])
         return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels and key not in self.sources)
+
+
+#: Files of one batch share a few panels.
+_PLANS: Recent[Plan] = Recent(64)
 
 
 def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
@@ -56,6 +67,10 @@ def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
     PanelError
         If a required marker is absent or stands on several channels: all of them in one message.
     """
+    return _PLANS.get((template.digest, panel), lambda: _resolve(template, panel, file))
+
+
+def _resolve(template: GatingTemplate, panel: Panel, file: str) -> Plan:
     channels = panel.require_all(template.requires, file=file)
     keys = {key for p in template.populations if p.gate for key in p.gate.keys} | set(template.optional)
     sources = find_sources(template, panel)

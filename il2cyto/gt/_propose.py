@@ -12,8 +12,7 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._plausibility import expected_of, judge
 from il2cyto.gt._rows import RowTree
-from il2cyto.gt._tree import Decision
-from il2cyto.gt._types import Cut, Proposal
+from il2cyto.gt._types import Cut, Decision, Proposal
 from il2cyto.gt.methods import find_method
 from il2cyto.template import FixedGate, ValleyGate
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
-    from il2cyto.gt._tree import Decision
+    from il2cyto.gt._types import Decision
     from il2cyto.template import Gate, GatingTemplate, Population
 
     FloatArray = npt.NDArray[np.float64]

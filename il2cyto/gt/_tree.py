@@ -1,8 +1,8 @@
-"""The tree in numpy, on whole columns: what the compiled engine is compared with, and what imported templates are gated by."""
+"""The tree in numpy, on whole columns: what the compiled engine is compared with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
+    from il2cyto.gt._types import Decision
     from il2cyto.template import Gate, Population
 
     BoolArray = npt.NDArray[np.bool_]
@@ -53,15 +54,6 @@ class Band:
         mask = join(self.mask, other.mask)
         sharp = self.strict is self.mask is self.loose and other.strict is other.mask is other.loose
         return Band.exact(mask) if sharp else Band(join(self.strict, other.strict), mask, join(self.loose, other.loose))
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The cuts to gate with; None where there are none, with the flags that say why."""
-
-    cuts: Mapping[str, float] | None
-    spread: Mapping[str, float] = field(default_factory=dict)
-    flags: Flag = Flag.NONE
 
 
 class Scales(Protocol):

@@ -57,3 +57,12 @@ class Proposal:
     def found(self) -> bool:
         """Whether every coordinate has a finite value."""
         return bool(self.cuts) and all(np.isfinite(cut.value) for cut in self.cuts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The cuts to gate with; None where there are none, with the flags that say why."""
+
+    cuts: Mapping[str, float] | None
+    spread: Mapping[str, float] = field(default_factory=dict)
+    flags: Flag = Flag.NONE

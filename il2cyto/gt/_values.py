@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from il2cyto.gt._compile import _mixing
 from il2cyto.gt._kernels._columns import LAST_STEP, STEPS, gather, list_finite, to_logicle
+from il2cyto.gt._mixing import Mixing
 from il2cyto.pp import transform
 from il2cyto.pp._transform import logicle_scale
 from il2cyto.template import Logicle
@@ -32,7 +32,9 @@ class Stored:
     """The channels of a plan as sums of stored columns of a file."""
 
     def __init__(self, events: Events) -> None:
-        self._plan, self._mixing = events.plan, _mixing(events)
+        mixing, plan = Mixing(events.file, events.plan), events.plan
+        own = {channel.index: key for key, channel in plan.channels.items() if key not in plan.template.dimensions}
+        self._plan, self._mixing = plan, {column: mixing.of_key(key)[0].parts for column, key in own.items()}
         columns = tuple(sorted({column for mixed in self._mixing.values() for column, _ in mixed}))
         self.blocks = events.file.blocks(columns)
         self._place = dict(zip(columns, self.blocks.positions.tolist(), strict=True))

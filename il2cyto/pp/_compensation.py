@@ -54,7 +54,7 @@ def compensate(events: npt.ArrayLike, spillover: npt.ArrayLike) -> FloatArray:
             "select the matrix' channels first"
         )
         raise GatingError(msg)
-    coefficients = inverse(matrix) if matrix.shape[0] == matrix.shape[1] else _pseudoinverse(matrix)
+    coefficients = unmixing(matrix)
     n = x.shape[0]
     out = np.zeros((matrix.shape[0], n))
     for start in range(0, n, BLOCK):
@@ -64,6 +64,12 @@ def compensate(events: npt.ArrayLike, spillover: npt.ArrayLike) -> FloatArray:
             for source in np.flatnonzero(coefficients[:, target]):
                 total += block[source] * coefficients[source, target]
     return out.T
+
+
+def unmixing(spillover: FloatArray) -> FloatArray:
+    """(k, f) weights: column i says how much of each detector makes fluorochrome i."""
+    square = spillover.shape[0] == spillover.shape[1]
+    return inverse(spillover) if square else _pseudoinverse(spillover)
 
 
 def _pseudoinverse(matrix: FloatArray) -> FloatArray:

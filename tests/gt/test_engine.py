@@ -13,21 +13,22 @@ from hypothesis import given, settings, strategies as st
 from il2cyto.errors import FcsWarning
 from il2cyto.gt import Events, Flag, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
-from il2cyto.gt._compile import can_compile
 from il2cyto.gt._flow import interrupted
-from il2cyto.gt._linear import linear_cuts
+from il2cyto.gt._linear import last_below, linear_cuts
 from il2cyto.gt._rows import RowTree
+from il2cyto.gt._scale import Scale
 from il2cyto.gt._tree import Tree
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
 from il2cyto.pp import transform
-from il2cyto.template import Asinh, GatingTemplate, Linear, Log, Logicle, NoTransform
+from il2cyto.template import Asinh, FlowJoBiex, FlowJoLog, GatingTemplate, Linear, Log, Logicle, NoTransform
 
 PROJECT = Path(__file__).parents[2]
 
 
 def in_numpy(events, cuts, sample, polygons=None):
     """What `apply` must give, from whole columns."""
-    tree = Tree(events, FinalCuts(cuts, sample), polygons=polygons)
+    final = FinalCuts(cuts, sample)
+    tree = Tree(events, lambda population, gate, tree: final.decide(population), polygons=polygons)
     nodes, populations = tree.nodes, tree.template.populations
     result = {"n_usable": nodes["root"].count, "compensation": events.compensation, "n_events": events.n}
     of = {p.name: nodes[p.name] for p in populations}
@@ -67,10 +68,10 @@ def assert_same(path, template, *, cuts=None, polygons=None, on_logicle_edges=Fa
     expected = in_numpy(events, cuts, "s", polygons)
     fresh = Events(file, events.plan)
     found = apply(fresh, cuts, sample="s", polygons=polygons, keep_masks=True)
-    assert "_linear" not in vars(fresh) or not can_compile(template), "applying made whole columns of events"
+    assert not {"_linear", "_dimensions"} & vars(fresh).keys(), "applying made whole columns of events"
     for name, value in expected.items():
         np.testing.assert_equal(getattr(found, name), value, err_msg=f"{path.name}: {name}")
-    if not polygons and not on_logicle_edges:
+    if not polygons and not on_logicle_edges and not template.dimensions:
         assert_same_rows(file, events.plan, cuts)
     return found
 
@@ -81,7 +82,8 @@ def assert_same_rows(file, plan, cuts):
     fresh = Events(file, plan)
     rows = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order).nodes
     assert "_linear" not in vars(fresh), "lists of events made whole columns"
-    for name, node in Tree(Events(file, plan), source).nodes.items():
+    tree = Tree(Events(file, plan), lambda population, gate, tree: source.decide(population))
+    for name, node in tree.nodes.items():
         assert rows[name].evaluable == node.evaluable, name
         if node.evaluable:
             np.testing.assert_array_equal(rows[name].rows, np.flatnonzero(node.mask), err_msg=name)
@@ -138,14 +140,17 @@ SCALES = {
 }
 
 
-def random_gate(rng, points, known):
+METHODS = ("interval", "fixed", "rectangle", "quadrant", "polygon", "polygon", "ellipse", "ref", "where")
+
+
+def random_gate(rng, points, known, keys=KEYS, methods=(*METHODS, "boundary")):
     """A fixed gate with its edges at events, so that every event on an edge counts."""
     x, y = rng.choice(3, 2, replace=False)
     finite = points[np.isfinite(points).all(axis=1)]
     at = finite[rng.integers(0, len(finite), 12)]
-    two = {"channels": [KEYS[x], KEYS[y]]}
+    two = {"channels": [keys[x], keys[y]]}
     low, high = np.sort(at[:2, [x, y]], axis=0)
-    method = rng.choice(["interval", "fixed", "rectangle", "quadrant", "polygon", "polygon", "ellipse", "boundary", "ref", "where"])  # fmt: skip
+    method = rng.choice(methods)
     gated = [population["name"] for population in known if "gate" in population]
     if method == "ref" and gated:
         return {"gate": {"method": "ref", "of": str(rng.choice(gated)), "keep": str(rng.choice(["above", "below"]))}}
@@ -153,22 +158,29 @@ def random_gate(rng, points, known):
         a, b = rng.choice([population["name"] for population in known], 2, replace=False)
         return {"where": str(rng.choice([f"{a} and not {b}", f"not ({a} or not {b})", f"{a} or {b} and not {a}"]))}
     gate = {
-        "fixed": {"channel": KEYS[x], "at": at[0, x], "keep": "below"},
+        "fixed": {"channel": keys[x], "at": at[0, x], "keep": "below"},
         "rectangle": {**two, "min": [low[0], None], "max": [None, high[1] + 1]},
         "quadrant": {**two, "x": at[0, x], "y": at[1, y], "keep": ["above", "below"]},
         "polygon": {**two, "vertices": at[: rng.integers(3, 12)][:, [x, y]].tolist()},
         "ellipse": {**two, "mean": at[0, [x, y]].tolist(), **spread(rng, at[:, [x, y]])},
         "boundary": {**two, "max": at[0, x]},
+        "box": {"channels": keys, "min": [at[0, 0], None, at[1, 2]], "max": [None, at[2, 1], at[1, 2] + 1]},
+        "ball": {"channels": keys, "mean": at[0].tolist(), **ball(rng, at)},
     }.get(method)
     if gate is None:
-        method, gate = "interval", {"channel": KEYS[x], "min": low[0], "max": high[0] + 1e-9 + abs(high[0])}
-    return {"gate": {"method": str(method), **gate}}
+        method, gate = "interval", {"channel": keys[x], "min": low[0], "max": high[0] + 1e-9 + abs(high[0])}
+    return {"gate": {"method": {"box": "rectangle", "ball": "ellipse"}.get(method, str(method)), **gate}}
 
 
 def spread(rng, points):
     a, d = points.std(axis=0) ** 2 * rng.uniform(0.2, 2, 2) + 1e-6
     b = rng.uniform(-0.9, 0.9) * np.sqrt(a * d)
     return {"covariance": [[a, b], [b, d]], "distance_square": float(rng.uniform(0.3, 2))}
+
+
+def ball(rng, points):
+    half = rng.normal(size=(3, 3)) * (points.std(axis=0) + 1e-3)
+    return {"covariance": (half.T @ half).tolist(), "distance_square": float(rng.uniform(0.3, 2))}
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -214,7 +226,73 @@ def test_random_trees_with_edges_on_events_are_gated_as_in_numpy(seed, scale, co
 def test_a_linear_cut_is_the_smallest_value_that_reaches_the_cut(spec):
     cuts = np.concatenate([np.linspace(-0.5, 1.5, 41), transform(np.array([0.0, 1.0, -3.0, 1e-300, 500.0]), spec)])
     cuts = cuts[np.isfinite(cuts)]
-    x = linear_cuts(cuts, spec)
+    x = linear_cuts(cuts, Scale(spec))
     assert np.isfinite(x).all()
     assert (transform(x, spec) >= cuts).all()
     assert (transform(np.nextafter(x, -np.inf), spec) < cuts).all()
+
+
+DIMENSION_SCALES = (
+    {"method": "hyperlog", "t": 1000, "w": 0.5, "m": 4, "a": 0.5},
+    {"method": "scaled_asinh", "t": 1000, "m": 4, "a": 1},
+    {"method": "flowjo_log", "offset": 1, "decades": 3},
+    {"method": "flowjo_biex", "negative": 0.5, "width": -30, "positive": 3, "max": 1000},
+    {"method": "log", "t": 1000, "m": 4},
+    {"method": "logicle", "t": "range"},
+    {"method": "linear", "t": 1000, "a": 100},
+    {"method": "none"},
+)
+
+
+def random_dimension(rng, zero):
+    """A channel or a ratio, `zero` being where its denominator is 0, on any scale, with bounds or without."""
+    low, high = np.sort(rng.uniform(0, 1, 2)).tolist()
+    sides = ({}, {"low": low}, {"high": high}, {"low": low, "high": high})[rng.integers(4)]
+    channel = str(rng.choice(["A", "B", "C", "dye"]))
+    ratio = {"numerator": "A", "denominator": "B", "a": 0.5, "b": 10, "c": zero}
+    return {
+        **({"ratio": ratio} if rng.uniform() < 0.4 else {"channel": channel}),
+        "compensation": "own" if channel == "dye" else str(rng.choice(["acquisition", "none", "own"])),
+        "transform": dict(rng.choice(DIMENSION_SCALES)), **sides,
+    }  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_trees_on_dimensions_of_any_kind_are_gated_as_in_numpy(seed, tmp_path_factory):
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([900, 9_000]))
+    values = rng.normal(200, 300, (n, 4)).astype(np.float32) * rng.choice([0.2, 1, 3], (n, 1)).astype(np.float32)
+    values[rng.integers(0, n, 3), rng.integers(0, 4, 3)] = rng.choice([np.nan, np.inf, -np.inf], 3)
+    path = tmp_path_factory.mktemp("dimensions") / "random.fcs"
+    names, matrix = ["A", "B", "C", "D"], np.eye(3) + rng.uniform(0, 0.3, (3, 3)) * (1 - np.eye(3))
+    write_fcs(path, values, names=names, ranges=[1000] * 4, spillover=Spillover(("A", "B", "C"), matrix))
+    zero = float(values[np.isfinite(values[:, 1])][0, 1])
+    keys = ("d1", "d2", "d3")
+    own = {"fluorochromes": ["dye", "other"], "detectors": ["A", "B", "C"], "spillover": matrix[:2].tolist()}
+    head = {
+        "schema": "il2cyto/gating-template/1", "name": "random", "version": "1", "min_parent": {"nan": 1, "warn": 1},
+        "dimensions": {key: random_dimension(rng, zero) for key in keys}, "matrices": {"own": own},
+    }  # fmt: skip
+    one = {"name": "p", "parent": "root", "gate": {"method": "fixed", "channel": "d1", "at": 0, "keep": "above"}}
+    file = open_fcs(path)
+    probe = GatingTemplate.model_validate({**head, "populations": [one]})
+    events = Events(file, make_plan(probe, file.panel(), file="f"))
+    points = np.column_stack([events.scaled(key) for key in keys])
+    populations: list[dict] = []
+    for i in range(12):
+        parent = str(rng.choice(["root", "root", *(population["name"] for population in populations)]))
+        gate = random_gate(rng, points, populations, keys, (*METHODS, "box", "ball"))
+        populations.append({"name": f"p{i}", "parent": parent, **gate})
+    assert_same(path, GatingTemplate.model_validate({**head, "populations": populations}))
+
+
+@pytest.mark.parametrize(
+    "scale", [Scale(FlowJoBiex()), Scale(FlowJoLog()), Scale(Logicle(), 0.2, 0.8), Scale(Log(), 0.5)]
+)
+def test_what_no_value_reaches_or_every_value_reaches_is_said_of_plateaus_too(scale):
+    x = np.array([-np.inf, -1e300, -5.0, 0.0, 5.0, 1e300, np.inf])
+    for cut in (-1.0, 0.2, 0.5, 0.8, 0.9, 5000.0, np.inf):
+        first, last = linear_cuts([cut], scale), last_below([cut], scale)
+        assert ((x >= first) == (scale(x) >= cut)).all()
+        assert ((x <= last) == (scale(x) < cut)).all()

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import flowkit
 import numpy as np
+import polars as pl
 import pytest
 
 from il2cyto.errors import TemplateError
-from il2cyto.gt import Events, make_plan
-from il2cyto.gt._tree import Decision, Tree
+from il2cyto.gt import Events, apply, make_plan
+from il2cyto.gt._reconcile import CUT_SCHEMA
+from il2cyto.gt._tree import Tree
+from il2cyto.gt._types import Decision
 from il2cyto.gt.methods._singlet import propose as fit_singlets
 from il2cyto.io import SampleChannel, Spillover, open_fcs, read_gatingml, write_fcs, write_gatingml
 from il2cyto.io._templates import parse_template
@@ -50,9 +53,13 @@ def no_cuts(population, gate, tree) -> Decision:
 
 
 def masks(file: FcsFile, template: GatingTemplate) -> dict[str, np.ndarray]:
-    """Membership by the last step of each population's path in the source."""
-    tree = Tree(Events(file, make_plan(template, file.panel(), file=file.name)), no_cuts)
-    return {p.label.rpartition("/")[2]: tree.nodes[p.name].mask for p in template.populations}
+    """Membership by the last step of each population's path in the source; the engine's, which must be the reference's."""
+    plan = make_plan(template, file.panel(), file=file.name)
+    gated = apply(Events(file, plan), pl.DataFrame(schema=CUT_SCHEMA), sample="one", keep_masks=True)
+    tree = Tree(Events(file, plan), no_cuts)
+    for p in template.populations:
+        np.testing.assert_array_equal(gated.masks[p.name], tree.nodes[p.name].mask, err_msg=p.label)
+    return {p.label.rpartition("/")[2]: gated.masks[p.name] for p in template.populations}
 
 
 @cache

@@ -92,6 +92,23 @@ def test_if_us_does_not_converge_it_goes_on_and_says_so() -> None:
     assert (asked.diagnostics.fallback, asked.diagnostics.notes) == ((), ())
 
 
+def test_visits_in_other_units_converge_until_the_digits_run_out() -> None:
+    unit = {2: 1e-2, 4: 1.0, 8: 1e2}
+    scaled = FRAME.with_columns(y=pl.col("y") * pl.col("week").replace_strict(unit))
+    beyond = simulate(40, 4, missing=0.1).with_columns(y=pl.col("y") * 10.0 ** (pl.col("week") - 4))
+
+    plain, result = tl.mmrm(FRAME, **ROLES).contrasts, tl.mmrm(scaled, **ROLES).contrasts
+
+    units = np.array(list(unit.values()))
+    # Weights that differ by 1e8 take half of the sixteen digits, and the variances of β more than β.
+    assert_allclose(result["estimate"] / units, plain["estimate"])
+    assert_allclose(result["se"] / units, plain["se"], rtol=1e-5)
+    assert_allclose(result[["df", "p"]], plain[["df", "p"]], rtol=1e-4)
+    assert tl.mmrm(beyond, **ROLES).diagnostics.fallback[0].reason == (
+        "variances of the visits differ by more orders of magnitude than the arithmetic has digits for"
+    )
+
+
 def test_the_last_resort_is_least_squares_at_each_visit() -> None:
     visit_of = pl.Series([2, 4, 8])[FRAME["subject"] % 3]
     once = FRAME.filter(pl.col("week") == visit_of)

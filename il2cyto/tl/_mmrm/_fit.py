@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from il2cyto.tl._mmrm._ddf import Ddf, FTest, KenwardRoger, Satterthwaite
     from il2cyto.tl._mmrm._design import Trial
 
-# Residuals this small beside the response are rounding.
+# Residuals this small beside the response, or at one visit beside those of all, are rounding.
 EXACT = 1e-10
-# The variance at a visit at which the start believes in units of the residual variance: not 0 where one subject was seen.
-LEAST_SD = 0.1
 
 
 class Estimate(NamedTuple):
@@ -145,7 +143,10 @@ def fit_model(trial: Trial, covariance: Covariance, ddf: Ddf) -> Fit | str:
     structure = make_structure(covariance, T)
     rows = arrange(Q, residual / scale, trial.subject, trial.visit, T)
     sd = np.sqrt(np.bincount(trial.visit, (residual / scale) ** 2) / np.bincount(trial.visit))
-    maximum = maximise(rows, structure, structure.start(np.maximum(sd, LEAST_SD)))
+    try:
+        maximum = maximise(rows, structure, structure.start(np.where(sd > EXACT, sd, 1.0)))
+    except np.linalg.LinAlgError:
+        return "variances of the visits differ by more orders of magnitude than the arithmetic has digits for"
     if maximum.problem:
         return maximum.problem
     structure = maximum.structure
