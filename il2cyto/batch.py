@@ -14,16 +14,16 @@ import polars as pl
 
 from il2cyto.errors import FcsWarning, Il2cytoError
 from il2cyto.gt._apply import GateResult, apply
-from il2cyto.gt._controls import control_cuts, settled_by, with_controls
+from il2cyto.gt._controls import control_cuts, settled_by, with_controls, without_marker
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.gt._plan import Events, make_plan
-from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
+from il2cyto.gt._propose import PROPOSAL_SCHEMA, panel_of, propose
 from il2cyto.gt._reconcile import reconcile
 from il2cyto.io import open_fcs
 from il2cyto.template._axes import axes_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from il2cyto.panel import Channel
@@ -144,7 +144,9 @@ def gate_files(
         )
         live = [job for job in jobs if job.sample in proposed]
         overrides = tuple(overrides)
-        cuts = _override(_reconcile(runner, live, proposed, controls, template, aliases), overrides, template)
+        accepted = frozenset(override.sample for override in overrides if override.accept_panel)
+        cuts = _reconcile(runner, live, proposed, controls, template, aliases, accepted)
+        cuts = _override(cuts, overrides, template)
         polygons = _polygons(overrides)
         of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
         empty = cuts.clear()
@@ -165,7 +167,7 @@ def gate_files(
 
         gated = runner.run("apply", live, gate)
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
-    failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
+    failures = [*runner.failures, *_nothing_evaluable(live, results, cuts, template)]
     facts = {sample: fact for sample, (_, fact) in proposed.items()}
     return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
 
@@ -192,7 +194,7 @@ def _controls(
     """Batch -> the cuts that its FMO controls give."""
     if not jobs:
         return {}
-    proposed = runner.run("controls", jobs, lambda job: _propose(job, template, aliases, {}))
+    proposed = runner.run("controls", jobs, lambda job: _propose(job, without_marker(template, job.fmo), aliases, {}))
     tables = {sample: table for sample, (table, _) in proposed.items()}
     return control_cuts(tables, {job.sample: (job.batch, job.fmo) for job in jobs}, template)
 
@@ -204,6 +206,7 @@ def _reconcile(
     controls: Mapping[str | None, pl.DataFrame],
     template: GatingTemplate,
     aliases: Mapping[str, str],
+    accepted: Collection[str],
 ) -> pl.DataFrame:
     """Reconcile, propose again below the cuts that moved, and reconcile once more: never a third time."""
     groups = pl.DataFrame(
@@ -213,7 +216,7 @@ def _reconcile(
     )
     given_to = {job.sample: controls.get(job.batch) for job in jobs}
     tables = {sample: with_controls(table, given_to[sample], sample=sample) for sample, (table, _) in proposed.items()}
-    cuts = reconcile(_stack(tables), groups, template)
+    cuts = reconcile(_stack(tables), groups, template, accepted=accepted)
     moved = _moved(cuts, template)
     if not moved:
         return cuts
@@ -223,24 +226,30 @@ def _reconcile(
     }
 
     def propose_below(job: Job) -> pl.DataFrame:
-        content = proposed[job.sample][1].sha256
-        return propose(_events(job, template, aliases), sample=job.sample, content=content, given=given[job.sample])
+        return propose(
+            _events(job, template, aliases),
+            sample=job.sample,
+            content=proposed[job.sample][1].sha256,
+            given=given[job.sample],
+            panel=panel_of(tables[job.sample]),
+        )
 
     again = runner.run("propose again", [job for job in jobs if job.sample in given], propose_below)
     for sample, table in again.items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
-    return reconcile(_stack(tables), groups, template)
+    return reconcile(_stack(tables), groups, template, accepted=accepted)
 
 
 def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: GatingTemplate) -> pl.DataFrame:
     """Put the cuts that a person chose into the table, with the flag MANUAL and the reason; corners on them follow."""
     for override in overrides:
-        if override.cut is None:
+        if override.cut is None or override.population is None:
             continue
         places = [(override.population, "cut"), *axes_on(template, override.population)]
         row = pl.concat_str("population", "coordinate", separator="/")
         here = (pl.col("sample") == override.sample) & row.is_in(["/".join(place) for place in places])
+        here &= pl.col("flags") != int(Flag.PANEL_IMPLAUSIBLE)  # a cut does not mend the labels
         manual = {"final": override.cut, "final_spread": 0.0, "flags": int(Flag.MANUAL), "reason": override.why}
         cuts = cuts.with_columns(
             pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in manual.items()
@@ -251,7 +260,7 @@ def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: Gatin
 def _polygons(overrides: Iterable[Override]) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
     drawn: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
     for override in overrides:
-        if override.polygon is not None:
+        if override.polygon is not None and override.population is not None:
             drawn.setdefault(override.sample, {})[override.population] = override.polygon
     return drawn
 
@@ -315,13 +324,25 @@ def _upstream_of_fitted(template: GatingTemplate) -> list[str]:
     return [name for name in fitted if any(name in above[other] for other in fitted)]
 
 
-def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
+def _nothing_evaluable(
+    jobs: list[Job], results: Iterable[GateResult], cuts: pl.DataFrame, template: GatingTemplate
+) -> Iterable[Failure]:
+    refused = cuts.filter(pl.col("flags") == int(Flag.PANEL_IMPLAUSIBLE))
+    panels = dict(refused.select("sample", "reason").iter_rows())
     files = {job.sample: job.path.name for job in jobs}
     endpoints = [p.name for p in template.populations if p.endpoint] or [p.name for p in template.reported]
     for result in results:
         if all(result.flags[name] & FAIL for name in endpoints):
-            message = f"{files[result.sample]}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
-            yield Failure(result.sample, files[result.sample], "gate", "GatingError", message)
+            file, panel = files[result.sample], panels.get(result.sample)
+            message = (
+                f"{file}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            )
+            if panel:
+                message = (
+                    f"{file}: the markers do not behave as their labels say: {panel}. Correct the labels, or accept them in the "
+                    "overrides file (accept_panel: true)"
+                )
+            yield Failure(result.sample, file, "gate", "PanelError" if panel else "GatingError", message)
 
 
 class _Runner:
