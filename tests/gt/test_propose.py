@@ -76,7 +76,7 @@ def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
     assert {key for key, _ in looked_at} == {"FSC-A", "FSC-H", "SSC-A", "viability", "CD45", "CD3", "CD4"}
     looked_at.clear()
     assert_frame_equal(
-        propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals)),
+        propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals), panel=""),
         pl.DataFrame(schema=PROPOSAL_SCHEMA),
     )
     assert not looked_at

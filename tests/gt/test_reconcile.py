@@ -175,3 +175,22 @@ def test_a_file_with_an_implausible_panel_has_no_cut_and_no_say_unless_accepted(
     assert (Flag(last["flags"]), last["reason"]) == (Flag.PANEL_IMPLAUSIBLE, "CD4 is not CD4")
     accepted = reconcile(table, groups(["b"] * 4), template(level="batch"), accepted=["s03"])
     assert accepted["final"].to_list() == [0.53] * 4
+
+
+@pytest.mark.parametrize(
+    ("level", "slopes", "flag"),
+    [("own", [-1.0, 0.1, 3.0], Flag.NONE), ("sample", [0.1] * 3, Flag.NONE), ("batch", [0.1] * 3, Flag.LOCKED)],
+)
+def test_the_slope_of_a_corner_is_the_groups_unless_the_level_is_own(level, slopes, flag):
+    axis = {"method": "quantile", "q": 0.5, "bounds": [0, 1]}
+    gate = {
+        "method": "corner", "x": {**axis, "channel": "CD8"}, "y": {**axis, "channel": "CD56"}, "keep": ["above", "above"], "slant": 20,
+    }  # fmt: skip
+    head = {"schema": "il2cyto/gating-template/1", "name": "corner", "version": "1", "requires": ["CD8", "CD56"]}
+    populations = [{"name": "T", "parent": "root", "gate": gate, "adapt": {"level": level}}]
+    apex = [proposals([0.5, 0.6, 0.7]).with_columns(coordinate=pl.lit(name)) for name in "xy"]
+    slope = proposals([-1.0, 0.1, 3.0]).with_columns(coordinate=pl.lit("slope"))
+    corner = GatingTemplate.model_validate({**head, "populations": populations})
+    found = reconcile(pl.concat([*apex, slope]), groups(["b"] * 3), corner).filter(pl.col("coordinate") == "slope")
+    assert found["final"].to_list() == slopes
+    assert [Flag(flags) for flags in found["flags"]] == [flag] * 3
