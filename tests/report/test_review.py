@@ -101,5 +101,5 @@ def test_a_line_is_drawn_where_it_crosses_the_picture(keep, slope, corners):
         method="reference_line", channels=("CD8", "CD56"), reference="NK", k=1, pivot=0.5, bounds=(0, 1), keep=keep
     )
     axis = Axis("", 0.0, 1.0)
-    assert set(outline_of(gate, Cuts({"cut": 0.5, "slope": slope}), axis, axis)) == corners
+    assert set(outline_of(gate, Cuts({"cut": 0.5, "slope": slope}), axis, axis) or ()) == corners
     assert outline_of(gate, Cuts({"cut": None, "slope": slope}), axis, axis) is None
