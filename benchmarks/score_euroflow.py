@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto.batch import Job, gate_files
+from il2cyto.gt import Events, apply, make_plan
 from il2cyto.io import find_template, open_fcs, read_template, write_fcs
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from il2cyto.batch import GatedBatch
     from il2cyto.template import GatingTemplate
 
     Labels = npt.NDArray[np.str_]
+    Membership = Mapping[str, npt.NDArray[np.bool_]]
     #: Events (n, channels), their labels, which channels are fluorescence, and a source of chance, to events and labels.
     Change = Callable[
         [npt.NDArray[np.float64], Labels, npt.NDArray[np.bool_], np.random.Generator],
@@ -111,17 +114,25 @@ def changed(folder: Path, out: Path, change: Change) -> Path:
     return out
 
 
+def members(job: Job, gated: GatedBatch) -> Membership:
+    """Which events are in which population, by the batch's final cuts."""
+    file = open_fcs(job.path)
+    events = Events(file, make_plan(gated.template, file.panel(), file=file.name))
+    return apply(events, gated.cuts, sample=job.sample, keep_masks=True).masks
+
+
 def score(folder: Path, template: GatingTemplate, *, together: bool = True) -> dict[str, dict[str, float]]:
     """Population -> sample -> F1; NaN where the population was not evaluable."""
-    masks: dict[str, Mapping[str, npt.NDArray[np.bool_]]] = {}
+    masks: dict[str, Membership] = {}
     jobs = [Job(path.stem, path) for path in sorted(folder.glob("*.fcs"))]
     for batch in [jobs] if together else [[job] for job in jobs]:
-        gated = gate_files(batch, template, on_gated=lambda job, result: masks.update({job.sample: result.masks}))
+        gated = gate_files(batch, template)
+        masks.update({job.sample: members(job, gated) for job in batch})
         for failure in gated.failures:
             print(f"  {failure.message}")
     scores: dict[str, dict[str, float]] = {population: {} for population in TRUTH}
     for job in jobs:
-        labels = read_labels(job.path.with_suffix(".labels.npz"))
+        labels = read_labels(Path(job.path).with_suffix(".labels.npz"))
         for population, names in TRUTH.items():
             found = masks[job.sample][population]
             scores[population][job.sample] = f1(np.isin(labels, names), found)
