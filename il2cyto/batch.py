@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +20,7 @@ from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.gt._reconcile import reconcile
 from il2cyto.io import open_fcs
+from il2cyto.pp import acquisition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,6 +67,7 @@ class FileFacts:
     simulated: bool
     flags: tuple[str, ...]
     channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
+    anomalous: float = math.nan  # share of events in stretches in which the acquisition was not steady
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,11 @@ def _propose(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> 
     file = open_fcs(job.path)
     events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
     sha256 = file.sha256()
-    codes = tuple(flag.code for flag in file.flags)
-    facts = FileFacts(job.sample, file.name, sha256, file.simulated, codes, events.plan.channels)
+    course = acquisition(file, sorted({channel.index for channel in events.plan.channels.values()}))
+    codes = (*(flag.code for flag in file.flags), *course.codes)
+    facts = FileFacts(
+        job.sample, file.name, sha256, file.simulated, codes, events.plan.channels, anomalous=course.anomalous
+    )
     return propose(events, sample=job.sample, content=sha256), facts
 
 
