@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from il2cyto.errors import FcsError
 from il2cyto.inventory._file_checks import some
 from il2cyto.io._fcs._events import SATURATED_SHARE
+from il2cyto.io._remote import local_copy
 from il2cyto.pp import acquisition, compensate
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.inventory._types import Demand, Entry, Problem
+    from il2cyto.io import FcsFile
+    from il2cyto.panel import Panel
     from il2cyto.pp import Acquisition
+    from il2cyto.study import Study
 
     FloatArray = npt.NDArray[np.float64]
 
@@ -43,30 +47,29 @@ class _Glance:
 
 
 def check_events(
-    entries: Sequence[Entry], demands: Mapping[str, Demand], *, progress: Callable[[int, int], None]
+    entries: Sequence[Entry], study: Study, demands: Mapping[str, Demand], *, progress: Callable[[int, int], None]
 ) -> Iterator[Problem]:
     """Find what only events can show, in the tubes of samples that have a panel and a template."""
     looked: list[tuple[Entry, _Glance]] = []
     for done, entry in enumerate(entries, start=1):
+        progress(done, len(entries))
         demand = demands.get(entry.row["panel"])
-        if entry.fcs is not None and entry.fcs.n_events and demand is not None and entry.row["role"] == "sample":
+        if entry.fcs is None or entry.panel is None or demand is None or entry.row["role"] != "sample":
+            continue
+        if entry.fcs.n_events:
             try:
-                glance = _glance(entry, demand)
+                with local_copy(study.source(entry.row["file"])) as path:
+                    glance = _glance(replace(entry.fcs, path=path), entry.panel, demand)
             except FcsError as error:
                 yield entry.problem("E102", f"{error.check}: {error.found}", error.remedy)
             else:
                 yield from _of_one(entry, glance)
                 looked.append((entry, glance))
-        progress(done, len(entries))
     yield from _dim(looked)
 
 
-def _glance(entry: Entry, demand: Demand) -> _Glance:
-    if entry.fcs is None or entry.panel is None:
-        msg = "a glance needs a file that was opened"
-        raise ValueError(msg)
-    file = entry.fcs
-    found = ((key, entry.panel.find(key)) for key in (*demand.required, *demand.optional))
+def _glance(file: FcsFile, panel: Panel, demand: Demand) -> _Glance:
+    found = ((key, panel.find(key)) for key in (*demand.required, *demand.optional))
     channels = {key: channel for key, channel in found if channel is not None and channel.detector != "time"}
     columns = sorted({channel.index for channel in channels.values()})
     rows = _sample_rows(file.n_events)
@@ -77,7 +80,7 @@ def _glance(entry: Entry, demand: Demand) -> _Glance:
         share = float((values == top).mean())
         if top >= limit and share > SATURATED_SHARE:
             saturated[file.channels[column].name] = share
-    linear = _compensated(entry, [file.events(rows=part) for part in rows], compensates=demand.compensates)
+    linear = _compensated(file, [file.events(rows=part) for part in rows], compensates=demand.compensates)
     stained = {key: channel for key, channel in channels.items() if channel.detector in {"fluor", "element"}}
     bright = {key: _brightness(linear[:, channel.index]) for key, channel in stained.items()}
     return _Glance(saturated, acquisition(file, columns), bright)
@@ -90,15 +93,15 @@ def _sample_rows(n_events: int) -> list[slice]:
     return [slice(int(start), int(start) + BLOCK) for start in starts]
 
 
-def _compensated(entry: Entry, parts: Sequence[npt.NDArray[np.floating]], *, compensates: bool) -> FloatArray:
+def _compensated(file: FcsFile, parts: Sequence[npt.NDArray[np.floating]], *, compensates: bool) -> FloatArray:
     events = np.concatenate(parts).astype(np.float64)
     try:
-        spillover = entry.fcs.spillover() if entry.fcs is not None and compensates else None
+        spillover = file.spillover() if compensates else None
     except FcsError:
         # An unusable matrix is a problem of its own; brightness is then compared as measured.
-        spillover = None
-    if entry.fcs is not None and spillover is not None:
-        position = {channel.name: channel.index for channel in entry.fcs.channels}
+        return events
+    if spillover is not None:
+        position = {channel.name: channel.index for channel in file.channels}
         mixed = [position[name] for name in spillover.channels]
         events[:, mixed] = compensate(np.ascontiguousarray(events[:, mixed]), spillover.matrix)
     return events

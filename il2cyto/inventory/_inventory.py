@@ -6,6 +6,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -17,6 +18,7 @@ from il2cyto.inventory._event_checks import check_events
 from il2cyto.inventory._file_checks import asked, check_file, compensation
 from il2cyto.inventory._types import Demand, Entry, Problem
 from il2cyto.io._fcs import open_fcs
+from il2cyto.io._remote import local_copy, source_name
 from il2cyto.io._templates import read_template
 
 if TYPE_CHECKING:
@@ -94,11 +96,13 @@ def take_inventory(
     demands, problems = _demands(study)
     entries = _entries(study, lambda done, total: tell("read headers", done, total))
     if hashes:
-        entries = _hashed(entries, lambda done, total: tell("hash files", done, total))
+        entries = _hashed(entries, study, lambda done, total: tell("hash files", done, total))
     for entry in entries:
         problems += check_file(entry, study, demands, labels=labels)
     if events:
-        problems += check_events(entries, demands, progress=lambda done, total: tell("look at events", done, total))
+        problems += check_events(
+            entries, study, demands, progress=lambda done, total: tell("look at events", done, total)
+        )
     problems = [*counted(problems, entries), *check_batch(entries, study, demands)]
     files = [_describe(entry, demands.get(entry.row["panel"])) for entry in entries]
     return Inventory(pl.DataFrame(files, schema=_FILE_SCHEMA), problems_table(problems))
@@ -129,22 +133,27 @@ def _entries(study: Study, progress: Callable[[int, int], None]) -> list[Entry]:
 
 
 def _open(study: Study, row: dict[str, object], panels: dict[tuple[tuple[str, str], ...], Panel]) -> Entry:
-    path = study.path(str(row["file"]))
+    name, source = str(row["file"]), study.source(str(row["file"]))
+    label = shown(source, study) if isinstance(source, Path) else source_name(name)
     try:
-        fcs = open_fcs(path)
+        with local_copy(source) as path:
+            fcs = open_fcs(path)
     except FcsError as error:
-        return Entry(row, shown(path, study), failure=error)
+        return Entry(row, label, failure=error)
     # Labels are parsed once for all files that share them.
     signature = tuple((channel.name, channel.label) for channel in fcs.channels)
     if signature not in panels:
         panels[signature] = fcs.panel(study.marker_aliases)
-    return Entry(row, shown(path, study), fcs, panels[signature])
+    return Entry(row, label, fcs, panels[signature])
 
 
-def _hashed(entries: list[Entry], progress: Callable[[int, int], None]) -> list[Entry]:
+def _hashed(entries: list[Entry], study: Study, progress: Callable[[int, int], None]) -> list[Entry]:
     def digest(entry: Entry) -> Entry:
+        if entry.fcs is None:
+            return entry
         try:
-            return replace(entry, sha256=entry.fcs.sha256()) if entry.fcs is not None else entry
+            with local_copy(study.source(entry.row["file"])) as path:
+                return replace(entry, sha256=replace(entry.fcs, path=path).sha256())
         except FcsError as error:
             return replace(entry, fcs=None, panel=None, failure=error)
 

@@ -85,8 +85,11 @@ def _draw(course: Acquisition, rate: Axes, signal: Axes) -> None:
     rate.set_ylim(bottom=0)
     for name in course.channels:
         # Steady channels are context; the ones that drifted carry their names.
-        shown = {"label": printable(name), "linewidth": 1.1} if name in drifted else {"color": GREY, "linewidth": 0.5}
-        signal.plot(time, course.bins[name].to_numpy(), **shown)
+        values = course.bins[name].to_numpy()
+        if name in drifted:
+            signal.plot(time, values, label=printable(name), linewidth=1.1)
+        else:
+            signal.plot(time, values, color=GREY, linewidth=0.5)
     signal.axhline(0.5, color=INK, linewidth=0.4, zorder=0)
     away = max(0.15, *(float(np.abs(course.bins[name].to_numpy() - 0.5).max()) + 0.05 for name in course.channels))
     signal.set_ylim(0.5 - away, 0.5 + away)

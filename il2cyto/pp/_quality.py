@@ -203,7 +203,8 @@ def _exceedance(values: FloatArray) -> FloatArray:
     """For each bin the probability that one of its events exceeds one of all, half of the ties counted; bins x events in."""
     ranks = rankdata(values, nan_policy="omit").reshape(values.shape)
     n = np.isfinite(ranks).sum()
-    return (np.nanmean(ranks, axis=1) - 0.5) / n
+    shares: FloatArray = (np.nanmean(ranks, axis=1) - 0.5) / n
+    return shares
 
 
 def _odd_shares(shares: FloatArray, n_each: int, *, n_tests: int) -> BoolArray:
@@ -211,7 +212,8 @@ def _odd_shares(shares: FloatArray, n_each: int, *, n_tests: int) -> BoolArray:
     n_all = n_each * len(shares)
     sd = math.sqrt((n_all + 1) * (n_all - n_each) / (12 * n_each)) / n_all
     away = np.abs(shares - np.median(shares))
-    return (away > SHIFT) & (away > _limit(n_tests) * sd)
+    odd: BoolArray = (away > SHIFT) & (away > _limit(n_tests) * sd)
+    return odd
 
 
 def _odd_rates(durations: FloatArray, sizes: npt.NDArray[np.integer], tick: float) -> BoolArray:
@@ -219,7 +221,8 @@ def _odd_rates(durations: FloatArray, sizes: npt.NDArray[np.integer], tick: floa
     logs = np.log(np.maximum(durations, tick / 2) / sizes)
     away = np.abs(logs - np.median(logs))
     spread = np.maximum(1 / np.sqrt(sizes), np.median(away) / norm.ppf(0.75)) + tick / np.median(durations)
-    return (away > math.log(RATE_FACTOR)) & (away > _limit(len(logs)) * spread)
+    odd: BoolArray = (away > math.log(RATE_FACTOR)) & (away > _limit(len(logs)) * spread)
+    return odd
 
 
 def _pauses(time: FloatArray, intervals: FloatArray, tick: float) -> list[Stretch]:
