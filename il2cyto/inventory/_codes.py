@@ -95,7 +95,7 @@ CODES: Final[dict[str, Code]] = {
 HARMLESS: Final = frozenset(
     {
         *("header_data", "text_data", "data_end", "analysis", "nextdata_missing", "text_padding", "text_end"),
-        *("encoding", "datatype_case", "name_trimmed", "name_comma", "container"),
+        *("encoding", "datatype_case", "name_trimmed", "name_comma"),
     }
 )
 _COMPENSATION: Final = "Compare with the matrix at the cytometer, or give one by the template."

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from il2cyto.errors import FcsError
+from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.inventory._file_checks import some
+from il2cyto.io._fcs import open_fcs
 from il2cyto.io._fcs._events import SATURATED_SHARE
 from il2cyto.io._remote import local_copy
 from il2cyto.pp import acquisition, compensate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -59,7 +62,7 @@ def check_events(
         if entry.fcs.n_events:
             try:
                 with local_copy(study.source(entry.row["file"])) as path:
-                    glance = _glance(replace(entry.fcs, path=path), entry.panel, demand)
+                    glance = _glance(_opened(path), entry.panel, demand)
             except FcsError as error:
                 yield entry.problem("E102", f"{error.check}: {error.found}", error.remedy)
             else:
@@ -84,6 +87,13 @@ def _glance(file: FcsFile, panel: Panel, demand: Demand) -> _Glance:
     stained = {key: channel for key, channel in channels.items() if channel.detector in {"fluor", "element"}}
     bright = {key: _brightness(linear[:, channel.index]) for key, channel in stained.items()}
     return _Glance(saturated, acquisition(file, columns), bright)
+
+
+def _opened(path: Path) -> FcsFile:
+    with warnings.catch_warnings():
+        # The flags were reported with the headers.
+        warnings.simplefilter("ignore", FcsWarning)
+        return open_fcs(path)
 
 
 def _sample_rows(n_events: int) -> list[slice]:

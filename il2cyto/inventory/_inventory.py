@@ -137,7 +137,7 @@ def _open(study: Study, row: dict[str, object], panels: dict[tuple[tuple[str, st
     label = shown(source, study) if isinstance(source, Path) else source_name(name)
     try:
         with local_copy(source) as path:
-            fcs = open_fcs(path)
+            fcs = open_fcs(path).described()
     except FcsError as error:
         return Entry(row, label, failure=error)
     # Labels are parsed once for all files that share them.
