@@ -10,6 +10,7 @@ import polars as pl
 from il2cyto.batch._shards import Document, shard_key
 from il2cyto.batch._types import FileFacts
 from il2cyto.gt._apply import GateResult, apply
+from il2cyto.gt._controls import without_marker
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.io import Density, read_events_provenance, write_events
@@ -59,21 +60,21 @@ class _OfTemplate(Generic[T_co]):
     template: GatingTemplate
     aliases: Mapping[str, str]
 
-    def _events(self, file: FcsFile) -> Events:
-        return Events(file, make_plan(self.template, file.panel(self.aliases), file=file.name))
+    def _events(self, file: FcsFile, template: GatingTemplate) -> Events:
+        return Events(file, make_plan(template, file.panel(self.aliases), file=file.name))
 
     def _key(self, kind: str, task: Task, content: str, *settings: object) -> str:
         return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail), *settings)
 
 
 class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
-    """The cuts that a file would choose for itself; `given` are those settled already."""
+    """The cuts that a file would choose for itself; `given` are those settled already, `panel` what is known of its panel."""
 
     @staticmethod
-    def task(job: Job, given: Mapping[str, Mapping[str, float]]) -> Task:
+    def task(job: Job, given: Mapping[str, Mapping[str, float]], *, panel: str | None = None) -> Task:
         """A file to propose."""
         settled = {name: dict(cuts) for name, cuts in given.items()}
-        return Task(job, {"given": settled, "fmo": job.fmo})
+        return Task(job, {"given": settled, "fmo": job.fmo, "panel": panel})
 
     def key(self, task: Task, content: str) -> str:
         return self._key("propose", task, content)
@@ -83,8 +84,9 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
 
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
         del key
-        events = self._events(file)
-        table = propose(events, sample="", content=content, given=task.detail["given"], control=task.detail["fmo"])
+        given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
+        events = self._events(file, without_marker(self.template, control) if control else self.template)
+        table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
         # Of a label ($PnS) only the markers that it names may leave the file.
         channels = {
             marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()
@@ -145,7 +147,7 @@ class Apply(_OfTemplate[GateResult]):
         del content
         cuts = pl.DataFrame(task.detail["cuts"], schema=_FINAL, orient="row")
         result = apply(
-            self._events(file),
+            self._events(file, self.template),
             cuts.with_columns(sample=pl.lit(task.job.sample)),
             sample=task.job.sample,
             polygons=task.detail["polygons"],
