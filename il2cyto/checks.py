@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import warnings
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from il2cyto.inventory import take_inventory
-from il2cyto.io import write_csv
+from il2cyto.errors import FcsError, FcsWarning, PanelError, TemplateError
+from il2cyto.gt import Events, make_plan, panel_plausibility
+from il2cyto.inventory import Problem, joined, problems_table, take_inventory
+from il2cyto.io import local_copy, open_fcs, read_overrides, read_template, write_csv
 from il2cyto.report import write_check_page
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import polars as pl
+
     from il2cyto.batch import Progress
     from il2cyto.inventory import Inventory
     from il2cyto.study import Study
+    from il2cyto.template import GatingTemplate
 
 
 def check_study(
@@ -28,7 +38,7 @@ def check_study(
     hashes
         Read every file through once, to find copies; bound by the disk.
     events
-        Look at some thousand events of each file as well.
+        Look at some thousand events of each file as well, and test what its template expects of the panel's markers.
     labels
         Quote labels ($PnS) that name no known marker. They are free text and may name a person.
     progress
@@ -45,7 +55,57 @@ def check_study(
     >>> checks.check_study(study).n_errors
     0
     """
-    return take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
+    inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
+    if not events:
+        return inventory
+    found = problems_table(_exchanged(study, inventory.files, progress or (lambda stage, done, total: None)))
+    return replace(inventory, problems=joined(found, inventory.problems))
+
+
+def _exchanged(study: Study, files: pl.DataFrame, progress: Progress) -> Iterator[Problem]:
+    """Find files whose markers do not behave as their names say, unless a person has vouched for them."""
+    templates = _templates(study)
+    accepted = _accepted(study, templates)
+    shown = dict(files.select("sample", "file").iter_rows())
+    rows = study.sheet.to_dicts()
+    with warnings.catch_warnings():
+        # The flags were reported with the headers.
+        warnings.simplefilter("ignore", FcsWarning)
+        for done, row in enumerate(rows, start=1):
+            template = templates.get(row["panel"])
+            if template is not None and template.expect and row["role"] == "sample" and row["sample"] not in accepted:
+                reason = _implausible(study, row["file"], template)
+                if reason:
+                    yield Problem.of_file("E161", shown[row["sample"]], row["sample"], reason)
+            progress("test panels", done, len(rows))
+
+
+def _implausible(study: Study, name: str, template: GatingTemplate) -> str:
+    try:
+        with local_copy(study.source(name)) as path:
+            file = open_fcs(path)
+            plan = make_plan(template, file.panel(study.marker_aliases), file=file.name)
+            return panel_plausibility(Events(file, plan)).reason
+    except (FcsError, PanelError):
+        # What keeps the file from being gated is a finding of the inventory already.
+        return ""
+
+
+def _templates(study: Study) -> dict[str, GatingTemplate]:
+    found = {}
+    for panel, about in study.panels.items():
+        # A template that cannot be read is E110.
+        with suppress(TemplateError):
+            found[panel] = read_template(about.template, relative_to=study.folder)
+    return found
+
+
+def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+    if study.overrides is None or len(templates) < len(study.panels):
+        return set()
+    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+    overrides = read_overrides(study.path(study.overrides), of_sample)
+    return {override.sample for override in overrides if override.accept_panel}
 
 
 def to_json(inventory: Inventory, study: Study) -> str:

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from il2cyto import checks
+from il2cyto import checks, datasets
 from il2cyto.inventory import CODES, explain, take_inventory
-from il2cyto.io import Spillover, read_study, write_fcs
+from il2cyto.io import Spillover, open_fcs, read_study, write_fcs
 from tests.test_inventory import LABELS, NAMES, STUDY, TEMPLATE, inventory, tube, worse_than_info
 
 if TYPE_CHECKING:
@@ -124,6 +124,40 @@ def test_a_look_at_the_events_finds_what_headers_cannot_show_and_nothing_in_soun
         ("W164", "5.fcs", "10% of the events stand where the flow rate changed"),
         ("W165", "4.fcs", "no events for an unlikely time, 1 time"),
     ]
+
+
+def test_exchanged_labels_are_found_in_the_events_until_a_person_vouches_for_the_file(tmp_path: Path) -> None:
+    files = sorted((datasets.sample_data_path() / "fcs").glob("*.fcs"))[:2]
+    for path, exchanged in zip(
+        files, ({}, {"CD4": "CD8", "CD8": "CD4", "CD25": "CD127", "CD127": "CD25"}), strict=True
+    ):
+        file = open_fcs(path)
+        panel = file.panel().channels
+        labels = [exchanged.get(channel.marker, channel.label) for channel in panel]
+        names, ranges = [channel.name for channel in panel], [channel.range for channel in panel]
+        write_fcs(
+            tmp_path / path.name, file.events(), names=names, labels=labels, ranges=ranges, spillover=file.spillover()
+        )
+    rows = "".join(f"{path.name},P{i},W0\n" for i, path in enumerate(files))
+    (tmp_path / "samples.csv").write_text("file,subject,visit\n" + rows)
+    (tmp_path / "study.yaml").write_text(
+        "study: x\nsimulated: true\nsamples: samples.csv\npanels: {t: {template: tnk}}\n"
+    )
+
+    taken = checks.check_study(read_study(tmp_path), events=True)
+
+    assert taken.problems["code"][0] == "E161"
+    assert taken.problems.filter(code="E161")["file"].to_list() == [files[1].name]
+    assert "CD127 is labelled CD25, CD25 is labelled CD127" in taken.problems["message"][0]
+
+    (tmp_path / "overrides.yaml").write_text(
+        "schema: il2cyto/gating-overrides/1\noverrides:\n"
+        "- {sample: P1_W0, accept_panel: true, who: A. B., why: stained so, when: '2025-11-03'}\n"
+    )
+    with (tmp_path / "study.yaml").open("a") as study:
+        study.write("overrides: overrides.yaml\n")
+    vouched = checks.check_study(read_study(tmp_path), events=True)
+    assert vouched.n_errors == 0
 
 
 def test_fewer_than_four_files_are_no_measure_of_brightness(tmp_path: Path) -> None:

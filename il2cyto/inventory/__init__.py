@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = attach(
         "Inventory": "_inventory",
         "Problem": "_types",
         "explain": "_codes",
+        "joined": "_inventory",
+        "problems_table": "_inventory",
         "take_inventory": "_inventory",
     },
 )

@@ -125,12 +125,8 @@ def severity_of(code: str) -> Severity:
     return "info" if code in HARMLESS else "warning"
 
 
-def rank_of(code: str) -> int:
-    """Place of a code among all: what an analyst must see first is lowest."""
-    return _RANKS[code]
-
-
-_RANKS: Final = {code: rank for rank, code in enumerate([*CODES, *MEANINGS])}
+#: Place of each code among all: what an analyst must see first is lowest.
+RANKS: Final = {code: rank for rank, code in enumerate([*CODES, *MEANINGS])}
 
 
 def explain() -> pl.DataFrame:

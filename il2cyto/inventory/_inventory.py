@@ -13,7 +13,7 @@ import polars as pl
 
 from il2cyto.errors import FcsError, FcsWarning, TemplateError
 from il2cyto.inventory._batch_checks import check_batch, counted, shown
-from il2cyto.inventory._codes import rank_of
+from il2cyto.inventory._codes import RANKS
 from il2cyto.inventory._event_checks import check_events
 from il2cyto.inventory._file_checks import asked, check_file, compensation
 from il2cyto.inventory._types import Demand, Entry, Problem
@@ -188,6 +188,14 @@ def problems_table(problems: Iterable[Problem]) -> pl.DataFrame:
     """Problems as rows, errors first, and what an analyst must see first in front of the others."""
     order = ("severity", "code", "file", "sample", "message", "remedy")
     schema: Mapping[str, pl.DataType] = {name: _SEVERITY if name == "severity" else pl.String() for name in order}
-    ranked = sorted(problems, key=lambda p: (rank_of(p.code), p.file, p.sample, p.message))
-    rows = [asdict(problem) for problem in ranked]
-    return pl.DataFrame(rows, schema=schema).sort("severity", maintain_order=True)
+    return _in_order(pl.DataFrame([asdict(problem) for problem in problems], schema=schema))
+
+
+def joined(*tables: pl.DataFrame) -> pl.DataFrame:
+    """Join tables of problems, in the same order as a single one."""
+    return _in_order(pl.concat(tables))
+
+
+def _in_order(table: pl.DataFrame) -> pl.DataFrame:
+    rank = pl.col("code").replace_strict(RANKS, return_dtype=pl.Int64)
+    return table.sort("severity", rank, "file", "sample", "message", maintain_order=True)

@@ -39,9 +39,14 @@ class Problem:
     remedy: str
 
     @classmethod
+    def of_file(cls, code: str, file: str, sample: str, message: str, remedy: str = "") -> Problem:
+        """Make a problem of one file; where nothing better can be said the remedy is that of the code."""
+        return cls(code, severity_of(code), file, sample, message, remedy or CODES[code].remedy)
+
+    @classmethod
     def of_batch(cls, code: str, message: str, remedy: str = "") -> Problem:
         """Make a problem of several files, or of none."""
-        return cls(code, severity_of(code), "", "", message, remedy or CODES[code].remedy)
+        return cls.of_file(code, "", "", message, remedy)
 
 
 @dataclass(frozen=True)
@@ -82,5 +87,5 @@ class Entry:
         return self.row["batch"], self.row["panel"]
 
     def problem(self, code: str, message: str, remedy: str = "") -> Problem:
-        """Make a problem of this file; where nothing better can be said the remedy is that of the code."""
-        return Problem(code, severity_of(code), self.shown, self.row["sample"], message, remedy or CODES[code].remedy)
+        """Make a problem of this file."""
+        return Problem.of_file(code, self.shown, self.row["sample"], message, remedy)
