@@ -54,7 +54,7 @@ def write_check_page(inventory: Inventory, path: str | Path, *, study: str, simu
         "check.html.j2",
         kind="check",
         study=study,
-        summary=f"{inventory.files.height} files, {inventory.problems.height} findings, {inventory.n_errors} errors",
+        summary=f"{inventory.files.height} files, {inventory.problems.height} findings, errors: {inventory.n_errors}",
         simulated=simulated,
         sections=[_Part("findings", "Findings"), *(part for part, _ in parts)],
         alerts=_alerts(inventory.problems),
