@@ -74,19 +74,38 @@ def _options(
 
 
 @app.command()
-def check(study: StudyArgument) -> None:
-    """Look for problems in a study without reading any events: files, panels, sheet, compensation.
+def check(
+    study: StudyArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for check.csv, check_files.csv and check.html.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    no_hash: Annotated[bool, typer.Option("--no-hash", help="Do not read files through to find copies.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Look at some thousand events of each file as well.")
+    ] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Quote labels that name no marker; they may name a person.")
+    ] = False,
+) -> None:
+    """Look for problems in a study before it is gated: files, panels, sheet, compensation, batches.
 
-    Example: il2cyto check trial/study.yaml
+    Headers are read first, all problems are reported at once. Exit code 1 where there are errors.
+
+    Example: il2cyto check trial/study.yaml --events --out check
     """
-    from il2cyto.inventory import take_inventory
+    from il2cyto import checks
     from il2cyto.io import read_study
 
+    described = read_study(study)
     with _progress() as progress:
-        inventory = take_inventory(
-            read_study(study), progress=lambda done, total: progress("read headers", done, total)
-        )
-    _print_problems(inventory.problems)
+        inventory = checks.check_study(described, hashes=not no_hash, events=events, labels=labels, progress=progress)
+    if as_json:
+        typer.echo(checks.to_json(inventory, described))
+    else:
+        _print_problems(inventory.problems)
+    for path in checks.write_check(inventory, described, out) if out is not None else ():
+        typer.echo(path, err=True)
     typer.echo(f"{inventory.files.height} files, {inventory.problems.height} findings", err=True)
     if inventory.n_errors:
         raise typer.Exit(SOME_FAILED)
@@ -389,14 +408,23 @@ def _progress() -> Iterator[Progress]:
 
 
 def _print_problems(problems: pl.DataFrame) -> None:
-    """A line for each kind of finding, with the files that have it."""
+    """A line for each kind of finding, with the files that have it; on a terminal as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    table = Table("", "code", "found", "where", "remedy", box=None, pad_edge=False)
     kinds = problems.group_by("severity", "code", "message", "remedy", maintain_order=True).agg("file")
     for severity, code, message, remedy, files in kinds.iter_rows():
         named = [file for file in files if file]
         where = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
-        typer.echo(
-            f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}"
-        )
+        table.add_row(*map(escape, (severity, code, message, where, remedy)))
+        if not console.is_terminal:
+            sentence = f"{message}{'' if message.endswith('.') else '.'} {remedy}"
+            typer.echo(f"{severity:<8}{code} {where + ': ' if where else ''}{sentence}")
+    if console.is_terminal and table.row_count:
+        console.print(table)
 
 
 def _print_rehearsal(rows: pl.DataFrame) -> None:

@@ -12,7 +12,7 @@ import pytest
 from il2cyto import cohort, datasets, get
 from il2cyto._keys import ENDPOINT_POPULATIONS, Layers, Obs, Obsm, Uns
 from il2cyto.gt._flags import FAIL, Flag
-from il2cyto.io import read_anndata, read_study, write_anndata
+from il2cyto.io import open_fcs, read_anndata, read_study, write_anndata, write_fcs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +154,25 @@ def test_the_templates_grouping_says_which_column_is_the_batch(small, tmp_path):
     sheet = small.sheet.with_columns(site=pl.Series(["north", "south"] * 11)[: small.sheet.height])
     cuts = cohort.gate_study(small.model_copy(update={"sheet": sheet, "panels": panels})).cuts["tnk"]
     assert set(cuts.filter(pl.col("population") == "CD25pos")["group"]) == {"north", "south"}
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.0, True), (0.15, True), (0.3, False)])
+def test_unsteady_acquisition_is_a_reason_and_fails_a_sample_from_a_fifth_on_but_no_event_is_lost(
+    trial, tmp_path, share, passes
+):
+    file = open_fcs(min((trial / "fcs").glob("*.fcs")))
+    events = np.asarray(file.events(), dtype=np.float64)
+    channels = file.panel().channels
+    column = next(c.index for c in channels if c.marker == "CD14")
+    events[len(events) - int(share * len(events)) :, column] += 3 * events[:, column].std()
+    names, labels, ranges = zip(*((c.name, c.label, c.range) for c in channels), strict=True)
+    write_fcs(
+        tmp_path / "a.fcs", events, names=names, labels=labels, ranges=ranges, spillover=file.spillover(), timestep=0.01
+    )
+    (tmp_path / "samples.csv").write_text("file,subject,visit\na.fcs,P1,W0\n")
+    (tmp_path / "study.yaml").write_text("study: x\nsamples: samples.csv\npanels: {t: {template: tnk}}\n")
+
+    obs = cohort.gate_study(read_study(tmp_path)).adata.obs
+
+    assert ("signal_drift" in obs["qc_reasons"].iloc[0].split(";")) == (share > 0)
+    assert (bool(obs["qc_pass"].iloc[0]), int(obs["n_events"].iloc[0])) == (passes, file.n_events)

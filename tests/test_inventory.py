@@ -302,11 +302,11 @@ def test_the_order_of_the_sheet_changes_neither_problems_nor_rows(tmp_path: Path
 def test_every_code_tells_its_severity_and_progress_counts_to_the_end(tmp_path: Path) -> None:
     tube(tmp_path / "a.fcs")
     inventory(tmp_path, "a.fcs,P1,W0 b.fcs,P1,W2")
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
 
-    taken = take_inventory(read_study(tmp_path), progress=lambda done, total: seen.append((done, total)))
+    taken = take_inventory(read_study(tmp_path), hashes=True, progress=lambda *step: seen.append(step))
 
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [(stage, i, 2) for stage in ("read headers", "hash files") for i in (1, 2)]
     assert {code[0] for code in CODES} == {"E", "W", "I"}
     letters = {"error": "E", "warning": "W", "info": "I"}
     assert all(letters[row["severity"]] == row["code"][0] for row in taken.problems.iter_rows(named=True))

@@ -14,6 +14,7 @@ from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.io import Density, read_events_provenance, write_events
 from il2cyto.panel import Channel
+from il2cyto.pp import acquisition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,11 +90,13 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
         channels = {
             marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()
         }
-        codes = [flag.code for flag in file.flags]
+        course = acquisition(file, sorted({channel.index for channel in events.plan.channels.values()}))
+        codes = [*(flag.code for flag in file.flags), *course.codes]
         return {
             "rows": table.drop("sample").rows(),
             "simulated": file.simulated,
             "flags": codes,
+            "anomalous": course.anomalous,
             "channels": channels,
         }
 
@@ -106,7 +109,15 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             for marker, about in document["channels"].items()
         }
         flags = tuple(document["flags"])
-        facts = FileFacts(task.job.sample, task.job.file, content, document["simulated"], flags, channels)
+        facts = FileFacts(
+            task.job.sample,
+            task.job.file,
+            content,
+            document["simulated"],
+            flags,
+            channels,
+            anomalous=document["anomalous"],
+        )
         return table, facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -88,6 +89,7 @@ class FileFacts:
     simulated: bool
     flags: tuple[str, ...]
     channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
+    anomalous: float = math.nan  # share of the events in stretches in which the acquisition was not steady
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
+#: With more than this share of the events from unsteady acquisition a sample does not pass; its frequencies stand.
+MOST_ANOMALOUS = 0.2
 #: Columns of the sample sheet that become categories of obs where the sheet has them.
 _SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
 
@@ -48,7 +50,10 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     endpoints = [p.name for p in batch.template.populations if p.endpoint]
     for reason, result in zip(reasons, results, strict=True):
         reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
-    obs[Obs.QC_PASS] = [not any(r.endswith("_NOT_EVALUABLE") for r in reason) for reason in reasons]
+    obs[Obs.QC_PASS] = [
+        not any(r.endswith("_NOT_EVALUABLE") for r in reason) and not fact.anomalous > MOST_ANOMALOUS
+        for reason, fact in zip(reasons, facts, strict=True)
+    ]
     obs[Obs.QC_REASONS] = pd.Categorical([";".join(reason) for reason in reasons])
     obs[Obs.CONTROL] = [bool(row["control"]) for row in sheet]
     obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])

@@ -7,9 +7,12 @@ from il2cyto._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "CODES": "_types",
+        "CODES": "_codes",
         "Inventory": "_inventory",
         "Problem": "_types",
+        "explain": "_codes",
+        "joined": "_inventory",
+        "problems_table": "_inventory",
         "take_inventory": "_inventory",
     },
 )

@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
+from il2cyto.inventory._codes import severity_of
 from il2cyto.inventory._file_checks import compensation, some
 from il2cyto.inventory._types import Problem
+from il2cyto.io._fcs._dates import acquisition_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from il2cyto.inventory._types import Demand, Entry
     from il2cyto.study import Study
 
 Value = TypeVar("Value", bound=tuple[Any, ...])
 
-_FCS_SUFFIXES: Final = frozenset({".fcs", ".lmd"})
+_FCS_SUFFIXES: Final = (".fcs", ".lmd", ".fcs.gz", ".lmd.gz")
 
 
 def check_batch(entries: Sequence[Entry], study: Study, demands: Mapping[str, Demand]) -> Iterator[Problem]:
@@ -33,6 +37,8 @@ def check_batch(entries: Sequence[Entry], study: Study, demands: Mapping[str, De
     for members in groups.values():
         yield from _different_channels([entry for entry in members if entry.row["role"] == "sample"])
         yield from _different_matrices(members)
+        yield from _different_settings([entry for entry in members if entry.row["role"] == "sample"])
+    yield from _visits_out_of_order(entries, study)
     yield from _without_optional(entries, demands)
     yield from _confounded(study)
     yield from _unlisted(entries, study)
@@ -63,7 +69,7 @@ def _different_channels(members: Sequence[Entry]) -> Iterator[Problem]:
         differences = _differences(signature, usual)
         if differences:
             text = f"channels differ from {_of_others(n_usual, entry)}: {'; '.join(differences)}"
-            yield entry.problem("W131", text, "Check that the file belongs to this batch and panel.")
+            yield entry.problem("W131", text)
 
 
 def _usual(values: Sequence[Value]) -> tuple[Value, int]:
@@ -105,7 +111,54 @@ def _different_matrices(members: Sequence[Entry]) -> Iterator[Problem]:
         texts = _differences(dict.fromkeys(channels, ""), dict.fromkeys(usual, ""))
         if texts:
             text = f"the spillover matrix differs from {_of_others(n_usual, entry)}: {'; '.join(texts)}"
-            yield entry.problem("W144", text, "Check the compensation of this file.")
+            yield entry.problem("W144", text)
+
+
+def _different_settings(members: Sequence[Entry]) -> Iterator[Problem]:
+    """Compare voltages and gains, which decide where a population lies, between files of one cytometer."""
+    by_cytometer: dict[str | None, list[tuple[Entry, dict[tuple[str, str], float]]]] = defaultdict(list)
+    for entry in members:
+        by_cytometer[entry.row.get("cytometer")].append((entry, _settings(entry)))
+    for files in by_cytometer.values():
+        keys = sorted({key for _, settings in files for key in settings})
+        usual = {key: _usual([(settings[key],) for _, settings in files if key in settings])[0][0] for key in keys}
+        for entry, settings in files:
+            changed = [
+                f"{what} of {name} is {value:g}, not {usual[name, what]:g}"
+                for (name, what), value in settings.items()
+                if value != usual[name, what]
+            ]
+            if changed:
+                batch, panel = entry.group
+                text = (
+                    f"detectors are set otherwise than in most files of batch {batch}, panel {panel}: {some(changed)}"
+                )
+                yield entry.problem("W132", text)
+
+
+def _settings(entry: Entry) -> dict[tuple[str, str], float]:
+    channels = entry.fcs.channels if entry.fcs is not None else ()
+    found = {(c.name, what): getattr(c, what) for c in channels if not c.is_time for what in ("voltage", "gain")}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _visits_out_of_order(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
+    """Compare the order of the visits with that of acquisition; the days themselves are used and never told."""
+    place = {visit: i for i, visit in enumerate(study.visits)}
+    days: dict[tuple[str, str], list[tuple[int, date, Entry]]] = defaultdict(list)
+    for entry in entries:
+        day = acquisition_day(entry.fcs) if entry.fcs is not None else None
+        if day is not None and entry.row["role"] == "sample" and entry.row["subject"] and entry.row["visit"] in place:
+            days[entry.row["subject"], entry.row["panel"]].append((place[entry.row["visit"]], day, entry))
+    for (subject, _), visits in days.items():
+        ordered = sorted(visits, key=lambda visit: visit[:2])
+        for (_, before, earlier), (_, after, later) in pairwise(ordered):
+            if after < before:
+                text = (
+                    f"subject {subject}: visit {later.row['visit']} was acquired before visit {earlier.row['visit']} "
+                    f"({earlier.shown})"
+                )
+                yield later.problem("W205", text)
 
 
 def _without_optional(entries: Sequence[Entry], demands: Mapping[str, Demand]) -> Iterator[Problem]:
@@ -119,33 +172,41 @@ def _without_optional(entries: Sequence[Entry], demands: Mapping[str, Demand]) -
         if absent:
             n = len(members)
             text = f"panel {name}: {n} file{'s' if n > 1 else ''} without {', '.join(absent)}, optional in the template"
-            first = members[0] if n == 1 else None
-            file, sample = (first.shown, first.row["sample"]) if first else ("", "")
-            yield Problem("I114", "info", file, sample, text, "Nothing to do if the panel has none of them.")
+            yield members[0].problem("I114", text) if n == 1 else Problem.of_batch("I114", text)
 
 
 def _confounded(study: Study) -> Iterator[Problem]:
     specimens = study.sheet.filter((pl.col("role") == "sample") & ~pl.col("control") & pl.col("visit").is_not_null())
-    if specimens["visit"].n_unique() < 2:
-        return
+    arms: dict[str, str] = {}
+    if study.subject_sheet is not None and "arm" in study.subject_sheet.columns:
+        arms = dict(study.subject_sheet.select("subject", "arm").drop_nulls().iter_rows())
+    specimens = specimens.with_columns(arm=pl.col("subject").replace_strict(arms, default=None, return_dtype=pl.String))
+    several_visits, several_arms = (specimens[column].drop_nulls().n_unique() > 1 for column in ("visit", "arm"))
     for (batch,), rows in specimens.group_by("batch", maintain_order=True):
-        if rows["visit"].n_unique() == 1:
+        if several_visits and rows["visit"].n_unique() == 1:
             n = rows.height
             text = (
                 f"CONFOUNDED_BATCH: batch {batch} holds visit {rows['visit'][0]} only ({n} file{'s' if n > 1 else ''}): "
                 f"a change between visits cannot be told from one between batches"
             )
-            remedy = "Run all visits of a subject in one batch, or add bridging controls (control: yes)."
-            yield Problem("W201", "warning", "", "", text, remedy)
+            yield Problem.of_batch("W201", text)
+        # Which arm is not said: whoever reads this may be blind to it. All visits of one subject are a sound batch.
+        subjects = rows["subject"].n_unique()
+        if several_arms and subjects > 1 and rows["arm"].null_count() == 0 and rows["arm"].n_unique() == 1:
+            text = (
+                f"CONFOUNDED_BATCH: the {subjects} subjects of batch {batch} are all of one arm: "
+                f"a difference between arms cannot be told from one between batches"
+            )
+            yield Problem.of_batch("W206", text)
 
 
 def _unlisted(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:
     listed = {_normal(study.path(entry.row["file"])) for entry in entries}
     elsewhere = {path.parent for path in listed if not path.is_relative_to(study.folder)}
     found = {_normal(path) for root in (study.folder, *elsewhere) for path in root.rglob("*.*")}
-    for path in sorted(path for path in found - listed if path.suffix.lower() in _FCS_SUFFIXES):
+    for path in sorted(path for path in found - listed if path.name.lower().endswith(_FCS_SUFFIXES)):
         remedy = f"Add it to {study.samples.name}, or move it out of the folder."
-        yield Problem("W202", "warning", shown(path, study), "", "not in the sample sheet", remedy)
+        yield Problem("W202", severity_of("W202"), shown(path, study), "", "not in the sample sheet", remedy)
 
 
 def _same_content(entries: Sequence[Entry]) -> Iterator[Problem]:
@@ -156,7 +217,7 @@ def _same_content(entries: Sequence[Entry]) -> Iterator[Problem]:
         other = first.setdefault(entry.sha256, entry)
         if other is not entry:
             text = f"the same bytes as {other.shown} (sample {other.row['sample']})"
-            yield entry.problem("W203", text, "One of the two was copied or named wrongly: find the right file.")
+            yield entry.problem("W203", text)
 
 
 def shown(path: Path, study: Study) -> str:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from il2cyto.errors import FcsError
+from il2cyto.inventory._codes import flag_remedy, severity_of
 from il2cyto.inventory._types import Problem
 from il2cyto.io._remote import is_url
 from il2cyto.io._validation import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from il2cyto.inventory._types import Demand, Entry, Severity
+    from il2cyto.inventory._types import Demand, Entry
     from il2cyto.io._fcs import Spillover
     from il2cyto.panel import Panel
     from il2cyto.study import Study
@@ -24,18 +25,11 @@ if TYPE_CHECKING:
 FEW_EVENTS: Final = 10_000
 #: Flags of the reader that are reported here by a problem of our own.
 _OWN: Final = frozenset({"spill_unusable", "spill_identity", "spill_empty", "no_events"})
-#: Flags of the reader about the way a file is written, which leave no doubt about its events.
-_HARMLESS: Final = frozenset(
-    {
-        *("header_data", "text_data", "data_end", "analysis", "nextdata_missing", "text_padding", "text_end"),
-        *("encoding", "datatype_case", "name_trimmed", "name_comma"),
-    }
-)
 _EXPORTED: Final = ("comp-", "fjcomp-", "<")
 _SHOWN: Final = 5
 
 
-def check_file(entry: Entry, study: Study, demand: Demand | None, *, labels: bool) -> Iterator[Problem]:
+def check_file(entry: Entry, study: Study, demands: Mapping[str, Demand], *, labels: bool) -> Iterator[Problem]:
     """Find what is wrong with one file by itself.
 
     Parameters
@@ -44,31 +38,28 @@ def check_file(entry: Entry, study: Study, demand: Demand | None, *, labels: boo
         The file.
     study
         Its study.
-    demand
-        What the template of its panel asks for; None where the template could not be read.
+    demands
+        What the template of each panel asks for; without those that could not be read.
     labels
         Quote labels ($PnS) that name no known marker; they are free text and may name a person.
     """
     if entry.fcs is None:
         yield from _unreadable(entry, study)
         return
+    demand = demands.get(entry.row["panel"])
     for flag in entry.fcs.flags:
         if flag.code not in _OWN:
-            severity: Severity = "info" if flag.code in _HARMLESS else "warning"
-            yield Problem(
-                flag.code, severity, entry.shown, entry.row["sample"], flag.message, "Look at the file's export."
-            )
+            severity, sample = severity_of(flag.code), entry.row["sample"]
+            yield Problem(flag.code, severity, entry.shown, sample, flag.message, flag_remedy(flag.code))
     if demand is not None and entry.row["role"] not in {"unstained", "single_stain"}:
-        yield from _markers(entry, demand, labels=labels)
+        yield from _markers(entry, demand, demands, labels=labels)
     if demand is None or demand.compensates:
         yield from _compensation(entry)
     if entry.fcs.n_events < FEW_EVENTS and entry.row["role"] == "sample":
         text = f"{entry.fcs.n_events:,} events; at least {FEW_EVENTS:,} are wanted to count rare populations"
-        yield entry.problem("W151", text, "Check that the file is complete; its rare populations will be flagged.")
+        yield entry.problem("W151", text)
     if entry.fcs.simulated and not study.simulated:
-        yield entry.problem(
-            "W204", "holds simulated events, but the study is not marked so", "Set simulated: true in the study."
-        )
+        yield entry.problem("W204", "holds simulated events, but the study is not marked so")
 
 
 def compensation(entry: Entry) -> tuple[str | None, Spillover | None]:
@@ -110,9 +101,14 @@ def _names_beside(path: Path) -> list[str]:
         return []
 
 
-def _markers(entry: Entry, demand: Demand, *, labels: bool) -> Iterator[Problem]:
+def _markers(entry: Entry, demand: Demand, demands: Mapping[str, Demand], *, labels: bool) -> Iterator[Problem]:
     panel = entry.panel
     if panel is None:
+        return
+    other = _other_panel(panel, entry.row["panel"], demands)
+    if other:
+        # One finding, not one for each marker that the other panel does not have.
+        yield entry.problem("E111", f"has the markers of panel {other}, not those of its own, {entry.row['panel']}")
         return
     for key in asked(entry, demand):
         found = panel.candidates(key)
@@ -120,8 +116,15 @@ def _markers(entry: Entry, demand: Demand, *, labels: bool) -> Iterator[Problem]
             yield _missing(entry, panel, key, labels=labels)
         elif len(found) > 1:
             names = ", ".join(channel.name for channel in found)
-            remedy = "Give all but one of them another marker in the aliases table."
-            yield entry.problem("E113", f"marker {key!r} is on {len(found)} channels ({names}); one is allowed", remedy)
+            yield entry.problem("E113", f"marker {key!r} is on {len(found)} channels ({names}); one is allowed")
+
+
+def _other_panel(panel: Panel, own: str, demands: Mapping[str, Demand]) -> str:
+    """Name the panel of the study whose markers a file has, if it lacks some of its own."""
+    if all(panel.candidates(key) for key in demands[own].required):
+        return ""
+    complete = [name for name, demand in demands.items() if all(panel.candidates(key) for key in demand.required)]
+    return complete[0] if complete else ""
 
 
 def _missing(entry: Entry, panel: Panel, key: str, *, labels: bool) -> Problem:
@@ -133,7 +136,7 @@ def _missing(entry: Entry, panel: Panel, key: str, *, labels: bool) -> Problem:
     if unknown:
         names = [f"{c.name} ({c.label!r})" if labels and c.label else c.name for c in unknown]
         text += f"; no known marker on {some(names)}"
-    return entry.problem("E112", text, "Add the file's label to the aliases table.")
+    return entry.problem("E112", text)
 
 
 def _compensation(entry: Entry) -> Iterator[Problem]:
@@ -148,13 +151,13 @@ def _compensation(entry: Entry) -> Iterator[Problem]:
         text = (
             "channel names say that the events are compensated, but the file holds a matrix: it would be applied again"
         )
-        yield entry.problem("W145", text, "Export uncompensated events, or use a template with compensation: none.")
+        yield entry.problem("W145", text)
     elif source == "none" and not exported:
         text = "no spillover matrix: the events stay uncompensated"
-        yield entry.problem("W142", text, "Export the file with its acquisition matrix.")
+        yield entry.problem("W142", text)
     elif source == "identity" and not exported:
         text = "the spillover matrix is the identity: the events stay uncompensated"
-        yield entry.problem("W143", text, "Compensate at the cytometer, or export with the matrix that was used.")
+        yield entry.problem("W143", text)
 
 
 def some(names: Sequence[str]) -> str:

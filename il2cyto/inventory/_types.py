@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from il2cyto.inventory._codes import CODES, severity_of
 
 if TYPE_CHECKING:
     from il2cyto.errors import FcsError
+    from il2cyto.inventory._codes import Severity
     from il2cyto.io._fcs import FcsFile
     from il2cyto.panel import Panel
     from il2cyto.template import GatingTemplate
-
-Severity: TypeAlias = Literal["error", "warning", "info"]
-
-#: Code -> what it stands for. Codes are stable; a flag of the FCS reader appears under its own code.
-CODES: Final[dict[str, str]] = {
-    "E101": "a file of the sheet is not there",
-    "E102": "a file cannot be read",
-    "E110": "a template cannot be read",
-    "E112": "a required marker or channel is absent",
-    "E113": "a marker is on several channels",
-    "E141": "the spillover matrix is unusable",
-    "I114": "an optional marker or channel is absent",
-    "W131": "channels differ from the other files of batch and panel",
-    "W142": "no spillover matrix",
-    "W143": "the spillover matrix is the identity",
-    "W144": "the spillover matrix has other channels than in the other files of batch and panel",
-    "W145": "the events seem to be compensated already",
-    "W151": "few events",
-    "W201": "CONFOUNDED_BATCH: one visit only in a batch",
-    "W202": "an FCS file is not in the sheet",
-    "W203": "two files have the same content",
-    "W204": "simulated events in a study that does not say so",
-}
-SEVERITIES: Final[dict[str, Severity]] = {"E": "error", "W": "warning", "I": "info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +37,16 @@ class Problem:
     sample: str
     message: str
     remedy: str
+
+    @classmethod
+    def of_file(cls, code: str, file: str, sample: str, message: str, remedy: str = "") -> Problem:
+        """Make a problem of one file; where nothing better can be said the remedy is that of the code."""
+        return cls(code, severity_of(code), file, sample, message, remedy or CODES[code].remedy)
+
+    @classmethod
+    def of_batch(cls, code: str, message: str, remedy: str = "") -> Problem:
+        """Make a problem of several files, or of none."""
+        return cls.of_file(code, "", "", message, remedy)
 
 
 @dataclass(frozen=True)
@@ -97,6 +86,6 @@ class Entry:
         """The files that should look alike: same batch, same panel."""
         return self.row["batch"], self.row["panel"]
 
-    def problem(self, code: str, message: str, remedy: str) -> Problem:
+    def problem(self, code: str, message: str, remedy: str = "") -> Problem:
         """Make a problem of this file."""
-        return Problem(code, SEVERITIES[code[0]], self.shown, self.row["sample"], message, remedy)
+        return Problem.of_file(code, self.shown, self.row["sample"], message, remedy)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.pl._gates import Outline as Outline, density as density, histogram as histogram
     from il2cyto.pl._template_tree import template_tree as template_tree
     from il2cyto.pl._theme import save_figure as save_figure, theme as theme
+    from il2cyto.pl._time_course import time_course as time_course
     from il2cyto.pl._trial import trial_endpoints as trial_endpoints
 
 
@@ -34,6 +35,7 @@ __getattr__, __dir__, __all__ = attach(
         "save_figure": "_theme",
         "template_tree": "_template_tree",
         "theme": "_theme",
+        "time_course": "_time_course",
         "trial_endpoints": "_trial",
     },
 )

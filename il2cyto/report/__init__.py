@@ -12,3 +12,8 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 
 
 __getattr__, __dir__, __all__ = attach(__name__, {"draw_figures": "_drawings", "write_report": "_page"})
+    from il2cyto.report._check import write_check_page as write_check_page
+    from il2cyto.report._page import write_report as write_report
+
+
+__getattr__, __dir__, __all__ = attach(__name__, {"write_check_page": "_check", "write_report": "_page"})

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from il2cyto import __version__
 from il2cyto._keys import Uns
-from il2cyto.io._atomic import replacing
 from il2cyto.report._alerts import alerts
+from il2cyto.report._render import asset, render, write_page
 from il2cyto.report._results import read_results
 from il2cyto.report._review import Review, gallery_data, review_data
 from il2cyto.report._sections import (
@@ -61,33 +59,23 @@ def write_report(folder: str | Path) -> Path:
     gallery = dict(gallery_data(results)) if review is not None and review.shown < review.total else {}
     for name, data in gallery.items():
         sections = [Section("review", f"Gate review: {name}", "All samples.")]
-        _write(results.folder / GALLERY / f"{name}.html", _render(results, sections, review=data))
+        write_page(results.folder / GALLERY / f"{name}.html", _render(results, sections, review=data))
     page = _render(results, list(_sections(results, review, list(gallery))), review=review.json if review else "")
-    return _write(results.folder / NAME, page)
-
-
-def _write(path: Path, page: str) -> Path:
-    with replacing(path) as draft:
-        draft.write_text(page, "utf-8")
-    return path
+    return write_page(results.folder / NAME, page)
 
 
 def _render(results: Results, sections: list[Section], *, review: str) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_asset)
-    )
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
+        kind="report",
         study=str(results.facts.get(Uns.STUDY, "") or "Study"),
         summary=_summary(results),
         simulated=results.simulated,
-        version=__version__,
         sections=sections,
         alerts=alerts(results),
         review=Markup(review),  # without a "<", see Review
         methods=_rendered(results.methods),
-        css=Markup(_asset("report.css")),
-        tables_js=Markup(_asset("tables.js")),
-        review_js=Markup(_asset("review.js")),
+        review_js=Markup(asset("review.js")),
     )
 
 
@@ -132,7 +120,3 @@ def _provenance(results: Results) -> Iterator[tuple[str, str]]:
 
 def _rendered(methods: str) -> Markup:
     return Markup(MarkdownIt("commonmark", {"html": False}).render(methods))  # html is off: tags are escaped
-
-
-def _asset(name: str) -> str:
-    return resources.files("il2cyto.report").joinpath("assets", name).read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from il2cyto._keys import SCHEMA_VERSION, Obs, Uns, Var
@@ -77,7 +78,7 @@ def read_fcs(path: str | os.PathLike[str], *, preprocess: bool = True, dataset: 
 def _obs(file: FcsFile) -> pd.DataFrame:
     import pandas as pd
 
-    sample, n = file.path.stem, file.n_events
+    sample, n = Path(file.name.removesuffix(".gz")).stem, file.n_events
     columns = {
         Obs.SAMPLE: pd.Categorical([sample] * n, categories=[sample]),
         Obs.FILE_NAME: pd.Categorical([file.name] * n, categories=[file.name]),

@@ -54,7 +54,7 @@ class Blocks:
         layout, width = self.file._layout, len(self.file.channels)
         buffer = np.empty((self.rows, width), dtype=stored.newbyteorder("="))
         self.file._check_unchanged()
-        with self.file.path.open("rb", buffering=0) as stream:
+        with self.file._bytes.open("rb", buffering=0) as stream:
             for start in range(0, layout.n_events, self.rows):
                 block = buffer[: min(self.rows, layout.n_events - start)]
                 self._fill(stream.fileno(), block, layout.begin + start * width * stored.itemsize)

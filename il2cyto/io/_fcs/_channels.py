@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from il2cyto.errors import FcsError
+from il2cyto.io._fcs._data import MOST_DIGITS
 from il2cyto.io._fcs._numbers import integer, number
 from il2cyto.io._fcs._text import require
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
     from il2cyto.io._fcs._flags import Notes
 
-#: I: unsigned integer, F: 32-bit float, D: 64-bit float.
-DataType: TypeAlias = Literal["I", "F", "D"]
+#: I: unsigned integer, F: 32-bit float, D: 64-bit float, A: unsigned integer in ASCII digits.
+DataType: TypeAlias = Literal["I", "F", "D", "A"]
 
-_DATA_TYPES: Final[tuple[DataType, ...]] = ("I", "F", "D")
+_DATA_TYPES: Final[tuple[DataType, ...]] = ("I", "F", "D", "A")
 _WIDTH: Final = {"F": 32, "D": 64}
 _WIDEST_INTEGER: Final = 64
 _NUMBERED: Final = re.compile(r"\$P([0-9]+)[A-Z]")
@@ -42,7 +43,7 @@ class FcsChannel:
     label
         `$PnS`, `""` for none. It is free text and may name a person: it is not part of the repr.
     bits
-        `$PnB`.
+        `$PnB`; of ASCII digits 8 for each character, 0 where they end with a delimiter.
     range
         `$PnR`, NaN where it is unknown.
     amplification
@@ -52,7 +53,7 @@ class FcsChannel:
     voltage
         `$PnV`, likewise.
     datatype
-        `"I"`, `"F"` or `"D"`.
+        `"I"`, `"F"`, `"D"` or `"A"`.
     """
 
     index: int
@@ -73,7 +74,7 @@ class FcsChannel:
     @property
     def is_logarithmic(self) -> bool:
         """Whether stored values are channel numbers of a logarithmic amplifier."""
-        return self.datatype == "I" and self.amplification[0] > 0 and not self.is_time
+        return self.datatype in ("I", "A") and self.amplification[0] > 0 and not self.is_time
 
 
 def read_channels(words: Mapping[str, str], notes: Notes) -> tuple[FcsChannel, ...]:
@@ -124,8 +125,8 @@ def _data_type(value: str, key: str, notes: Notes) -> DataType:
     for known in _DATA_TYPES:
         if kind == known:
             return known
-    found = "A (ASCII), which is not supported" if kind == "A" else "not one of I, F, D"
-    raise FcsError(notes.file, key, found, "Export the file with integers or floating-point numbers.")
+    remedy = "Export the file with integers or floating-point numbers."
+    raise FcsError(notes.file, key, "not one of I, F, D, A", remedy)
 
 
 def _check_numbering(words: Mapping[str, str], n_parameters: int, notes: Notes) -> None:
@@ -163,6 +164,8 @@ def _check_names(names: Sequence[str], notes: Notes) -> None:
 
 
 def _bits(value: str, datatype: DataType, key: str, notes: Notes) -> int:
+    if datatype == "A":
+        return _characters(value, key, notes)
     bits = integer(value)
     if bits is None or not 1 <= bits <= _WIDEST_INTEGER:
         raise FcsError(notes.file, key, "not an integer from 1 to 64", "The file is damaged: export it again.")
@@ -170,6 +173,16 @@ def _bits(value: str, datatype: DataType, key: str, notes: Notes) -> int:
         found = f"{bits} bits for data of type {datatype}, which has {_WIDTH[datatype]}"
         raise FcsError(notes.file, key, found, "The file contradicts itself: export it again.")
     return bits
+
+
+def _characters(value: str, key: str, notes: Notes) -> int:
+    if value.strip() == "*":
+        return 0
+    n_characters = integer(value)
+    if n_characters is None or not 1 <= n_characters <= MOST_DIGITS:
+        found = f"not * or a number of characters from 1 to {MOST_DIGITS}"
+        raise FcsError(notes.file, key, found, "The file is damaged: export it again.")
+    return 8 * n_characters
 
 
 def _range(value: str, datatype: DataType, key: str, notes: Notes) -> float:

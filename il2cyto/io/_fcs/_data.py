@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 #: float32 holds every integer of so many bits.
 EXACT_BITS: Final = 24
 _NATIVE_BITS: Final = (8, 16, 32, 64)
+# All digits that an integer of 64 bits can have.
+MOST_DIGITS: Final = 20
+
+
+class BadDigits(ValueError):
+    """ASCII values that are none; its text holds counts only."""
 
 
 def decode(path: Path, layout: Layout, columns: Sequence[int]) -> FloatArray:
@@ -27,6 +34,8 @@ def decode(path: Path, layout: Layout, columns: Sequence[int]) -> FloatArray:
     dtype = np.float32 if all(fits_float32(column) for column in chosen) else np.float64
     if layout.n_events == 0 or not chosen:
         return np.empty((layout.n_events, len(chosen)), dtype)
+    if layout.delimited:
+        return _decode_delimited(_map_bytes(path, layout), layout, columns)
     if _is_uniform(layout):
         return _decode_uniform(path, layout, columns, dtype)
     events = np.empty((layout.n_events, len(chosen)), dtype)
@@ -70,6 +79,9 @@ def _map_bytes(path: Path, layout: Layout) -> ByteArray:
 
 def _decode_bytes(rows: ByteArray, column: Column, order: ByteOrder) -> FloatArray:
     first, n_bytes = column.first_bit // 8, column.bits // 8
+    if column.datatype == "A":
+        digits = np.ascontiguousarray(rows[:, first : first + n_bytes])
+        return _integers(digits.view(f"S{n_bytes}").ravel().tolist())
     word = np.zeros(len(rows), np.uint64)
     for i, significance in enumerate(_significance(n_bytes, order)):
         word |= rows[:, first + i].astype(np.uint64) << np.uint64(8 * significance)
@@ -87,6 +99,26 @@ def _significance(n_bytes: int, order: ByteOrder) -> Sequence[int]:
     if order == "pdp" and n_bytes == 4:
         return (2, 3, 0, 1)
     return range(n_bytes)
+
+
+def _decode_delimited(data: ByteArray, layout: Layout, columns: Sequence[int]) -> FloatArray:
+    values = _integers(re.split(rb"[ ,\t\r\n]+", data.tobytes().strip(b" ,\t\r\n\x00")))
+    rows = slice(layout.skipped, layout.skipped + layout.n_events)
+    width = len(layout.columns)
+    if values.size != layout.total * width:
+        found = f"{values.size} values, $TOT events have {layout.total * width}"
+        raise BadDigits(found)
+    return values.reshape(-1, width)[rows, list(columns)]
+
+
+def _integers(texts: Sequence[bytes]) -> FloatArray:
+    """Read unsigned integers; Python's own `int` also takes signs and underscores."""
+    trimmed = [text.strip(b" \x00") for text in texts]
+    n_bad = sum(not text.isdigit() or len(text) > MOST_DIGITS for text in trimmed)
+    if n_bad:
+        found = f"{n_bad} of {len(texts)} values are no unsigned integers"
+        raise BadDigits(found)
+    return np.array([int(text) for text in trimmed], dtype=np.float64)
 
 
 def _decode_packed(bits: ByteArray, column: Column) -> FloatArray:

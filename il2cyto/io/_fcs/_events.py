@@ -64,7 +64,7 @@ def _check_masked_bits(file: FcsFile, events: FloatArray, notes: Notes) -> None:
     unmasked = file._layout.without_masks()
     if unmasked == file._layout:
         return
-    n_cleared = (decode(file.path, unmasked, range(len(file.channels))) != events).sum(axis=0)
+    n_cleared = (decode(file._bytes, unmasked, range(len(file.channels))) != events).sum(axis=0)
     for i in np.flatnonzero(n_cleared):
         notes.flag("masked", f"$P{i + 1}: {n_cleared[i]} of {len(events)} events")
 
@@ -115,7 +115,7 @@ def _count_repeated(events: FloatArray) -> int:
 
 def _check_crc(file: FcsFile, notes: Notes) -> None:
     begin, end = file._extent
-    with file.path.open("rb") as stream:
+    with file._bytes.open("rb") as stream:
         stream.seek(end)
         field = stream.read(_CRC_BYTES).strip()
         if not field.isdigit() or not int(field):

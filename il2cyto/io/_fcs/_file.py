@@ -6,14 +6,15 @@ import hashlib
 import stat
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.io._fcs._channels import read_channels
-from il2cyto.io._fcs._data import decode
+from il2cyto.io._fcs._data import BadDigits, decode
 from il2cyto.io._fcs._header import HEADER_BYTES
+from il2cyto.io._fcs._inflate import Inflated, is_gzip
 from il2cyto.io._fcs._keywords import SIMULATED, allowed_keywords
 from il2cyto.io._fcs._layout import plan_layout
 from il2cyto.io._fcs._numbers import integer
@@ -71,6 +72,12 @@ class FcsFile:
     _layout: Layout
     _timestep: float | None
     _spillover: Spillover | FcsError | None
+    _inflated: Inflated | None = None
+
+    @property
+    def _bytes(self) -> Path:
+        """Where HEADER, TEXT and DATA stand uncompressed."""
+        return self.path if self._inflated is None else self._inflated.path
 
     def __repr__(self) -> str:
         return f"FcsFile({self.name!r}, {self.version}, {self.n_events} events x {len(self.channels)} channels)"
@@ -109,7 +116,7 @@ class FcsFile:
         with one_error(self.name):
             self._check_unchanged()
             layout = self._layout.of_rows(rows)
-            events = decode(self.path, layout, [channel.index for channel in channels])
+            events = decode(self._bytes, layout, [channel.index for channel in channels])
             return scale(events, channels, self._timestep) if preprocess else events
 
     def blocks(self, columns: Sequence[int]) -> Blocks:
@@ -135,6 +142,10 @@ class FcsFile:
         with one_error(self.name), self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def described(self) -> FcsFile:
+        """Give the same file without the temporary copy of a compressed one: its events can then not be read."""
+        return replace(self, _inflated=None)
+
     def panel(self, aliases: Mapping[str, str] | None = None) -> Panel:
         """Read the channels as markers; `aliases` are a lab's own spellings, label -> marker."""
         from il2cyto.panel import Panel
@@ -144,7 +155,7 @@ class FcsFile:
 
     def _check_unchanged(self) -> None:
         # Mapped memory behind the end of a file that shrank would kill the process.
-        size = self.path.stat().st_size
+        size = self._bytes.stat().st_size
         if size != self._file_size:
             found = f"{size} bytes, {self._file_size} when it was opened"
             raise FcsError(self.name, "size", found, "Wait until the file is complete, and open it again.")
@@ -159,7 +170,7 @@ def open_fcs(path: str | os.PathLike[str], *, dataset: int | None = None) -> Fcs
     Parameters
     ----------
     path
-        The file.
+        The file; one whose name ends in ``.gz`` may be compressed by gzip, and is inflated into a temporary file.
     dataset
         Data set to open, 1 for the first. Needed only where a file has several.
 
@@ -194,6 +205,8 @@ def one_error(name: str) -> Iterator[None]:
         yield
     except FcsError:
         raise
+    except BadDigits as error:
+        raise FcsError(name, "DATA", str(error), "The file is damaged: export it again.") from None
     except FileNotFoundError:
         raise FcsError(name, "file", "not found", "Check the name and the folder.") from None
     except Exception as error:  # noqa: BLE001 - a damaged file can fail anywhere; the caller gets one kind of error
@@ -208,8 +221,11 @@ def _open(path: Path, dataset: int | None) -> FcsFile:
     if status.st_size < HEADER_BYTES:
         found = f"{status.st_size} bytes, HEADER alone has {HEADER_BYTES}"
         raise FcsError(path.name, "file", found, "The file is empty or truncated: copy it again.")
-    with path.open("rb") as file:
-        sets = read_data_sets(file, status.st_size, path.name)
+    inflated = Inflated(path) if is_gzip(path) else None
+    plain = path if inflated is None else inflated.path
+    size = plain.stat().st_size
+    with plain.open("rb") as stream:
+        sets = read_data_sets(stream, size, path.name)
     if dataset is None and len(sets) > 1:
         found = f"{len(sets)} data sets, none chosen"
         raise FcsError(path.name, "$NEXTDATA", found, f"Choose one by `dataset`, 1 to {len(sets)}.")
@@ -218,7 +234,8 @@ def _open(path: Path, dataset: int | None) -> FcsFile:
     chosen = sets[(dataset or 1) - 1]
     if isinstance(chosen, FcsError):
         raise chosen
-    return _describe(path, chosen, n_data_sets=len(sets), file_size=status.st_size)
+    file = _describe(path, chosen, n_data_sets=len(sets), file_size=size)
+    return file if inflated is None else replace(file, _inflated=inflated)
 
 
 def _describe(path: Path, source: DataSet, *, n_data_sets: int, file_size: int) -> FcsFile:

@@ -35,12 +35,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """DATA of one data set; `begin` counts from the start of the file."""
+    """DATA of one data set; `begin` counts from the start of the file.
+
+    Values that end with a delimiter have no place of their own: then `length` is that of DATA, `total` counts its events, and
+    the first `skipped` of them are left out.
+    """
 
     begin: int
     n_events: int
     order: ByteOrder
     columns: tuple[Column, ...]
+    length: int = 0
+    total: int = 0
+    skipped: int = 0
 
     @property
     def row_bits(self) -> int:
@@ -50,7 +57,12 @@ class Layout:
     @property
     def n_bytes(self) -> int:
         """Length of DATA; packed values may leave the last byte unfinished."""
-        return -(-self.n_events * self.row_bits // 8)
+        return self.length or -(-self.n_events * self.row_bits // 8)
+
+    @property
+    def delimited(self) -> bool:
+        """Whether values have no width of their own but end with a delimiter."""
+        return self.row_bits == 0
 
     @property
     def whole_bytes(self) -> bool:
@@ -60,6 +72,8 @@ class Layout:
     def of_rows(self, rows: slice) -> Layout:
         """Return the layout of some consecutive events; the first must begin with a byte."""
         start, stop, _ = rows.indices(self.n_events)
+        if self.delimited:
+            return replace(self, skipped=self.skipped + start, n_events=max(stop - start, 0))
         return replace(self, begin=self.begin + start * self.row_bits // 8, n_events=max(stop - start, 0))
 
     def without_masks(self) -> Layout:
@@ -78,6 +92,8 @@ def plan_layout(
     places = {"TEXT": _text_segment(words, header.version, notes), "HEADER": header.data}
     order = _byte_order(require(words, "$BYTEORD", notes), channels, notes)
     widths = [channel.bits for channel in channels]
+    if 0 in widths:
+        return _plan_delimited(words, places, header.text, channels, order, start=start, size=size, notes=notes)
     n_events = _total(words, list(places.values()), row_bytes=math.ceil(sum(widths) / 8), notes=notes)
     if any(bits % 8 for bits in widths):
         # 10-bit values are packed by the standard, yet some writers give each of them a word.
@@ -91,6 +107,42 @@ def plan_layout(
     if n_events == 0:
         notes.flag("no_events")
     return Layout(start + begin, n_events, order, _columns(channels, widths, notes))
+
+
+def _plan_delimited(
+    words: Mapping[str, str],
+    places: Mapping[str, Segment | None],
+    text: Segment,
+    channels: Sequence[FcsChannel],
+    order: ByteOrder,
+    *,
+    start: int,
+    size: int,
+    notes: Notes,
+) -> Layout:
+    """Plan ASCII values of no fixed width: only their DATA segment is known, and that it must have room for `$TOT` events."""
+    if any(channel.bits for channel in channels):
+        found = "delimited ASCII values beside values of a fixed width"
+        raise FcsError(notes.file, "$PnB", found, "Export the file with integers or floating-point numbers.")
+    n_events = integer(require(words, "$TOT", notes))
+    if n_events is None or n_events < 0:
+        raise FcsError(notes.file, "$TOT", "not a number of events", _DAMAGED)
+    # A digit and a delimiter for each value but the last.
+    need = max(2 * n_events * len(channels) - 1, 0)
+    columns = tuple(Column(0, 0, 0, channel.datatype) for channel in channels)
+    if n_events == 0:
+        notes.flag("no_events")
+        return Layout(start, 0, order, columns)
+    fitting = [p for p in places.values() if p is not None and p.length >= need and _is_clear(p, text, size=size)]
+    if not fitting:
+        raise FcsError(notes.file, "DATA", f"no segment of the {need} bytes that $TOT events need at least", _DAMAGED)
+    if len({(place.begin, place.end) for place in fitting}) > 1:
+        notes.flag("data_offsets")
+    return Layout(start + fitting[0].begin, n_events, order, columns, length=fitting[0].length, total=n_events)
+
+
+def _is_clear(place: Segment, text: Segment, *, size: int) -> bool:
+    return place.begin >= HEADER_BYTES and place.end < size and not place.overlaps(text)
 
 
 def _check_mode(words: Mapping[str, str], version: str, notes: Notes) -> None:

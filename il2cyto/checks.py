@@ -1,0 +1,138 @@
+"""All that ``il2cyto check`` finds: the inventory of headers and events, joined with what gating knows of a panel."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from il2cyto.errors import FcsError, FcsWarning, PanelError, TemplateError
+from il2cyto.gt import Events, make_plan, panel_plausibility
+from il2cyto.inventory import Problem, joined, problems_table, take_inventory
+from il2cyto.io import local_copy, open_fcs, read_overrides, read_template, write_csv
+from il2cyto.report import write_check_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import polars as pl
+
+    from il2cyto.batch import Progress
+    from il2cyto.inventory import Inventory
+    from il2cyto.study import Study
+    from il2cyto.template import GatingTemplate
+
+
+def check_study(
+    study: Study, *, hashes: bool = True, events: bool = False, labels: bool = False, progress: Progress | None = None
+) -> Inventory:
+    """Find all that is wrong with a study before it is gated.
+
+    Parameters
+    ----------
+    study
+        From :func:`il2cyto.io.read_study`.
+    hashes
+        Read every file through once, to find copies; bound by the disk.
+    events
+        Look at some thousand events of each file as well, and test what its template expects of the panel's markers.
+    labels
+        Quote labels ($PnS) that name no known marker. They are free text and may name a person.
+    progress
+        Called with the pass, files done and files in all.
+
+    Returns
+    -------
+    The files and what was found; a bad file is a row, never an exception.
+
+    Examples
+    --------
+    >>> from il2cyto import checks, datasets, io
+    >>> study = io.read_study(datasets.sample_data_path() / "study.yaml")
+    >>> checks.check_study(study).n_errors
+    0
+    """
+    inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
+    if not events:
+        return inventory
+    found = problems_table(_exchanged(study, inventory.files, progress or (lambda stage, done, total: None)))
+    return replace(inventory, problems=joined(found, inventory.problems))
+
+
+def _exchanged(study: Study, files: pl.DataFrame, progress: Progress) -> Iterator[Problem]:
+    """Find files whose markers do not behave as their names say, unless a person has vouched for them."""
+    templates = _templates(study)
+    accepted = _accepted(study, templates)
+    shown = dict(files.select("sample", "file").iter_rows())
+    rows = study.sheet.to_dicts()
+    with warnings.catch_warnings():
+        # The flags were reported with the headers.
+        warnings.simplefilter("ignore", FcsWarning)
+        for done, row in enumerate(rows, start=1):
+            template = templates.get(row["panel"])
+            if template is not None and template.expect and row["role"] == "sample" and row["sample"] not in accepted:
+                reason = _implausible(study, row["file"], template)
+                if reason:
+                    yield Problem.of_file("E161", shown[row["sample"]], row["sample"], reason)
+            progress("test panels", done, len(rows))
+
+
+def _implausible(study: Study, name: str, template: GatingTemplate) -> str:
+    try:
+        with local_copy(study.source(name)) as path:
+            file = open_fcs(path)
+            plan = make_plan(template, file.panel(study.marker_aliases), file=file.name)
+            return panel_plausibility(Events(file, plan)).reason
+    except (FcsError, PanelError):
+        # What keeps the file from being gated is a finding of the inventory already.
+        return ""
+
+
+def _templates(study: Study) -> dict[str, GatingTemplate]:
+    found = {}
+    for panel, about in study.panels.items():
+        # A template that cannot be read is E110.
+        with suppress(TemplateError):
+            found[panel] = read_template(about.template, relative_to=study.folder)
+    return found
+
+
+def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+    if study.overrides is None or len(templates) < len(study.panels):
+        return set()
+    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+    overrides = read_overrides(study.path(study.overrides), of_sample)
+    return {override.sample for override in overrides if override.accept_panel}
+
+
+def to_json(inventory: Inventory, study: Study) -> str:
+    """Write what was found as JSON: study, simulated, files, errors, and the problems, each with its six columns."""
+    return json.dumps(
+        {
+            "study": study.study,
+            "simulated": study.simulated,
+            "files": inventory.files.height,
+            "errors": inventory.n_errors,
+            "problems": inventory.problems.to_dicts(),
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def write_check(inventory: Inventory, study: Study, folder: str | Path) -> tuple[Path, ...]:
+    """Write ``check.csv`` (the findings), ``check_files.csv`` (the files) and ``check.html`` into a folder.
+
+    Returns
+    -------
+    Their paths.
+    """
+    folder = Path(folder)
+    return (
+        write_csv(inventory.problems, folder / "check.csv"),
+        write_csv(inventory.files, folder / "check_files.csv", whole=["n_events", "n_channels"]),
+        write_check_page(inventory, folder / "check.html", study=study.study, simulated=study.simulated),
+    )
