@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from il2cyto._keys import Uns
 from il2cyto.pp import transform
 from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from anndata import AnnData
     from matplotlib.axis import Axis
+
+    from il2cyto.template import GatingTemplate
 
     FloatArray = npt.NDArray[np.float64]
     Spec = Logicle | Linear | Asinh | Log | NoTransform
@@ -61,6 +65,16 @@ class Scale:
                 return cls(low, high, ticks, tuple(f"{tick:g}" for tick in ticks), np.empty(0))
 
     @classmethod
+    def within(cls, spec: Spec, limits: tuple[float, float]) -> Scale:
+        """Lay out an axis that begins and ends at given limits, such as those of stored bins."""
+        low, high = limits
+        scale = cls.of(spec, np.array(limits))
+        inside = (scale.major >= low) & (scale.major <= high)
+        labels = tuple(label for label, shown in zip(scale.labels, inside, strict=True) if shown)
+        minor = scale.minor[(scale.minor >= low) & (scale.minor <= high)]
+        return cls(low, high, scale.major[inside], labels, minor)
+
+    @classmethod
     def _decades(cls, spec: Spec, low: float, high: float, top: float) -> Scale:
         """Put ticks at the powers of ten on both sides of zero, minor ones at their multiples."""
         decades = 10.0 ** np.arange(0 if isinstance(spec, Log) else 1, np.ceil(np.log10(max(top, 100.0))) + 1)
@@ -82,6 +96,20 @@ class Scale:
         axis.set_view_interval(self.low, self.high, ignore=True)
         axis.set_ticks(self.major.tolist(), list(self.labels))
         axis.set_ticks(self.minor.tolist(), minor=True)
+
+
+def spec_of(adata: AnnData, template: GatingTemplate, key: str) -> Spec:
+    """Give the transform of a marker or channel with a number for its top, which may be the range of the files' channel.
+
+    Where the files disagree on that range, or the scale is one without ticks here, the axis shows the gate's own units.
+    """
+    spec = template.scale_of(key)
+    channels = adata.uns[Uns.IL2CYTO][Uns.CHANNELS]
+    ranges = set(channels.loc[channels["marker"] == key, "range"])
+    if len(ranges) == 1:
+        spec = spec.at_range(ranges.pop())
+    known = isinstance(spec, Logicle | Linear | Asinh | Log) and not isinstance(getattr(spec, "t", None), str)
+    return spec if known else NoTransform(method="none")  # type: ignore[return-value]
 
 
 def _power(value: float) -> str:
