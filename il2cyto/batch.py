@@ -14,11 +14,13 @@ import polars as pl
 
 from il2cyto.errors import FcsWarning, Il2cytoError
 from il2cyto.gt._apply import GateResult, apply
+from il2cyto.gt._controls import control_cuts, settled_by, with_controls
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.gt._reconcile import reconcile
 from il2cyto.io import open_fcs
+from il2cyto.template._axes import axes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +44,8 @@ class Job:
     path: Path
     batch: str | None = None
     subject: str | None = None
+    #: The marker that the file was stained without: an FMO control, which has no result of its own.
+    fmo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +137,14 @@ def gate_files(
     with warnings.catch_warnings():
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
-        proposed = runner.run("propose", jobs, lambda job: _propose(job, template, aliases))
+        controls = _controls(runner, [job for job in jobs if job.fmo], template, aliases)
+        jobs = [job for job in jobs if not job.fmo]
+        proposed = runner.run(
+            "propose", jobs, lambda job: _propose(job, template, aliases, settled_by(controls.get(job.batch)))
+        )
         live = [job for job in jobs if job.sample in proposed]
         overrides = tuple(overrides)
-        cuts = _override(_reconcile(runner, live, proposed, template, aliases), overrides)
+        cuts = _override(_reconcile(runner, live, proposed, controls, template, aliases), overrides, template)
         polygons = _polygons(overrides)
         of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
         empty = cuts.clear()
@@ -167,19 +175,33 @@ def _events(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> E
     return Events(file, make_plan(template, file.panel(aliases), file=file.name))
 
 
-def _propose(job: Job, template: GatingTemplate, aliases: Mapping[str, str]) -> tuple[pl.DataFrame, FileFacts]:
+def _propose(
+    job: Job, template: GatingTemplate, aliases: Mapping[str, str], given: Mapping[str, Mapping[str, float]]
+) -> tuple[pl.DataFrame, FileFacts]:
     file = open_fcs(job.path)
     events = Events(file, make_plan(template, file.panel(aliases), file=file.name))
     sha256 = file.sha256()
     codes = tuple(flag.code for flag in file.flags)
     facts = FileFacts(job.sample, file.name, sha256, file.simulated, codes, events.plan.channels)
-    return propose(events, sample=job.sample, content=sha256), facts
+    return propose(events, sample=job.sample, content=sha256, given=given, control=job.fmo), facts
+
+
+def _controls(
+    runner: _Runner, jobs: list[Job], template: GatingTemplate, aliases: Mapping[str, str]
+) -> dict[str | None, pl.DataFrame]:
+    """Batch -> the cuts that its FMO controls give."""
+    if not jobs:
+        return {}
+    proposed = runner.run("controls", jobs, lambda job: _propose(job, template, aliases, {}))
+    tables = {sample: table for sample, (table, _) in proposed.items()}
+    return control_cuts(tables, {job.sample: (job.batch, job.fmo) for job in jobs}, template)
 
 
 def _reconcile(
     runner: _Runner,
     jobs: list[Job],
     proposed: Mapping[str, tuple[pl.DataFrame, FileFacts]],
+    controls: Mapping[str | None, pl.DataFrame],
     template: GatingTemplate,
     aliases: Mapping[str, str],
 ) -> pl.DataFrame:
@@ -189,12 +211,16 @@ def _reconcile(
         schema={"sample": pl.String, "batch": pl.String, "subject": pl.String},
         orient="row",
     )
-    tables = {sample: table for sample, (table, _) in proposed.items()}
+    given_to = {job.sample: controls.get(job.batch) for job in jobs}
+    tables = {sample: with_controls(table, given_to[sample], sample=sample) for sample, (table, _) in proposed.items()}
     cuts = reconcile(_stack(tables), groups, template)
     moved = _moved(cuts, template)
     if not moved:
         return cuts
-    given = {sample: _settled(tables[sample], finals, template) for sample, finals in moved.items()}
+    given = {
+        sample: {**settled_by(given_to[sample]), **_settled(tables[sample], finals, template)}
+        for sample, finals in moved.items()
+    }
 
     def propose_below(job: Job) -> pl.DataFrame:
         content = proposed[job.sample][1].sha256
@@ -207,12 +233,14 @@ def _reconcile(
     return reconcile(_stack(tables), groups, template)
 
 
-def _override(cuts: pl.DataFrame, overrides: Iterable[Override]) -> pl.DataFrame:
-    """Put the cuts that a person chose into the table, with the flag MANUAL and the reason."""
+def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: GatingTemplate) -> pl.DataFrame:
+    """Put the cuts that a person chose into the table, with the flag MANUAL and the reason; corners on them follow."""
     for override in overrides:
         if override.cut is None:
             continue
-        here = (pl.col("sample") == override.sample) & (pl.col("population") == override.population)
+        places = [(override.population, "cut"), *axes_on(template, override.population)]
+        row = pl.concat_str("population", "coordinate", separator="/")
+        here = (pl.col("sample") == override.sample) & row.is_in(["/".join(place) for place in places])
         manual = {"final": override.cut, "final_spread": 0.0, "flags": int(Flag.MANUAL), "reason": override.why}
         cuts = cuts.with_columns(
             pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in manual.items()
@@ -252,14 +280,22 @@ def _moved(cuts: pl.DataFrame, template: GatingTemplate) -> dict[str, dict[str, 
     fitted gates stand matter.
     """
     last_resorts = {p.name: template.adapt_of(p.name).fixed for p in template.populations}
-    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)) & pl.col("final").is_finite())
+    rows = cuts.filter(pl.col("population").is_in(_upstream_of_fitted(template)))
     moved: dict[str, dict[str, dict[str, float]]] = {}
-    columns = ("sample", "population", "coordinate", "own", "spread", "delta", "final")
-    for sample, population, coordinate, own, spread, delta, final in rows.select(columns).iter_rows():
-        used = own if np.isfinite(own) else last_resorts[population]
-        if used is None or abs(final - used) > max(2 * spread, delta):
-            moved.setdefault(sample, {}).setdefault(population, {})[coordinate] = final
+    columns = ("coordinate", "own", "spread", "delta", "final")
+    for (sample, population), shape in rows.partition_by("sample", "population", as_dict=True).items():
+        coordinates = list(shape.select(columns).iter_rows())
+        # A shape is given whole: all its numbers, though one alone may have moved.
+        if all(np.isfinite(final) for *_, final in coordinates) and any(
+            _is_moved(own if np.isfinite(own) else last_resorts[population], spread, delta, final)
+            for _, own, spread, delta, final in coordinates
+        ):
+            moved.setdefault(sample, {})[population] = {name: final for name, *_, final in coordinates}
     return moved
+
+
+def _is_moved(used: float | None, spread: float, delta: float, final: float) -> bool:
+    return used is None or abs(final - used) > max(2 * spread, delta)
 
 
 def _above(template: GatingTemplate) -> dict[str, set[str]]:

@@ -39,6 +39,7 @@ def test_an_override_moves_its_own_gate_and_what_hangs_from_it_and_nothing_else(
     assert changed.index[changed.any(axis=1)].tolist() == [sample, base.obs_names[5]]
     assert set(changed.columns[changed.loc[sample]]) == {"CD25pos", "Treg"}
     assert moved.obsm[Obsm.CUTS].loc[sample, "CD25pos_CD25"] == 0.62
+    assert moved.obsm[Obsm.CUTS].loc[sample, "Treg_x"] == 0.62  # the corner stands on it
     assert moved.obsm[Obsm.CUTS_RAW].equals(base.obsm[Obsm.CUTS_RAW])
     flags = moved.to_df(layer=Layers.FLAG).astype(int)
     assert flags.loc[sample, "Treg"] & Flag.MANUAL

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from il2cyto.batch import Job, gate_files
 from il2cyto.cohort._build import build_cohort
+from il2cyto.gt._controls import left_out_markers
 from il2cyto.io import find_template, read_overrides, read_template, write_events
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def gate_study(
     overrides = _overrides(study)
     for panel in study.panels:
         # FMO and compensation tubes have no frequencies of their own.
-        rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
+        tubes = study.sheet.filter(pl.col("panel") == panel)
+        rows = tubes.filter(pl.col("role") == "sample")
         if not rows.height:
             continue
         path = find_template(study.panels[panel].template, relative_to=study.folder)
@@ -107,7 +109,7 @@ def gate_study(
                 )
 
         batch = gate_files(
-            _jobs(rows, study, template),
+            [*_jobs(rows, study, template), *_control_jobs(tubes, study, template)],
             template,
             aliases=study.marker_aliases,
             workers=workers,
@@ -141,3 +143,21 @@ def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Jo
         Job(row["sample"], study.path(row["file"]), batch=row.get(batch), subject=row.get(subject))
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _control_jobs(tubes: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:
+    """The FMO controls of markers for which the template asks; the role of such a tube is ``fmo:<marker>``."""
+    wanted = left_out_markers(template)
+    markers = {role: role.removeprefix("fmo:").strip() for role in tubes["role"].unique() if role.startswith("fmo:")}
+    markers = {role: _alias(marker, study) for role, marker in markers.items()}
+    return [
+        replace(job, fmo=markers[role])
+        for role in sorted(markers)
+        if markers[role].casefold() in wanted
+        for job in _jobs(tubes.filter(pl.col("role") == role), study, template)
+    ]
+
+
+def _alias(marker: str, study: Study) -> str:
+    folded = {label.casefold(): name for label, name in study.marker_aliases.items()}
+    return folded.get(marker.casefold(), marker)

@@ -16,6 +16,8 @@ import polars as pl
 from il2cyto.errors import GatingError
 from il2cyto.gt._bootstrap import mad
 from il2cyto.gt._flags import Flag
+from il2cyto.template import FmoGate
+from il2cyto.template._gates import Coordinate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,8 +109,10 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     -----
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
-    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several
-    coordinates (singlets) keep their own fit where they have one, and otherwise take the group's median of each coordinate.
+    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. The apex of a corner and
+    the centre of an ellipse follow this rule axis by axis, and an axis that is another population's cut takes that one's final
+    cut. The slope of a corner, and size and tilt of an ellipse, are the group's medians. Singlets keep their own fit where they have one, and otherwise take
+    the group's median of each coordinate.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
@@ -116,15 +120,26 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         raise GatingError(msg)
     groups = groups.sort("sample")
     keys = _group_keys(groups)
-    rows: list[tuple[Any, ...]] = []
+    done: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for name in template.order:
         population = template.by_name[name]
         if population.gate is None or not population.gate.fitted:
             continue
         for coordinate, table in _coordinates(proposals, population):
-            column = _column(table, groups, population, template)
-            rows.extend(_decide(column, keys, groups, table, population, coordinate, template.adapt_of(name)))
-    return pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row")
+            of = population.gate.coordinate(coordinate).of
+            if of is not None and (of, "cut") in done:
+                done[name, coordinate] = [(row[0], name, coordinate, *row[3:]) for row in done[of, "cut"]]
+                continue
+            column = _column(table, groups, population, coordinate, template)
+            adapt = _adapt(population, template)
+            done[name, coordinate] = _decide(column, keys, groups, table, population, coordinate, adapt)
+    return pl.DataFrame([row for rows in done.values() for row in rows], schema=CUT_SCHEMA, orient="row")
+
+
+def _adapt(population: Population, template: GatingTemplate) -> Adapt:
+    adapt = template.adapt_of(population.name)
+    # A control speaks for its batch, however few samples that has.
+    return adapt.model_copy(update={"min_group": 1}) if isinstance(population.gate, FmoGate) else adapt
 
 
 def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
@@ -135,13 +150,19 @@ def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
     return {"subject": together, "batch": batch, "study": [""] * groups.height}
 
 
+def _coordinate(population: Population, name: str) -> Coordinate:
+    return Coordinate() if population.gate is None else population.gate.coordinate(name)
+
+
 def _coordinates(proposals: pl.DataFrame, population: Population) -> list[tuple[str, pl.DataFrame]]:
     own = proposals.filter(pl.col("population") == population.name)
     names = sorted(own["coordinate"].unique().to_list()) or ["cut"]
     return [(name, own.filter(pl.col("coordinate") == name)) for name in names]
 
 
-def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, template: GatingTemplate) -> _Column:
+def _column(
+    table: pl.DataFrame, groups: pl.DataFrame, population: Population, coordinate: str, template: GatingTemplate
+) -> _Column:
     full = groups.select("sample").join(table, on="sample", how="left", maintain_order="left")
     numbers = {
         name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -150,10 +171,12 @@ def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, t
     n = full["n"].fill_null(0).to_numpy()
     spans = numbers["span"][np.isfinite(numbers["span"])]
     span = float(np.median(spans)) if spans.size else 1.0
-    low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+    low, high = _coordinate(population, coordinate).bounds
     value = numbers["value"]
     inside = np.isfinite(value) & (value >= low) & (value <= high)
     adapt = template.adapt_of(population.name)
+    # An FMO control has its own floor, which it has passed.
+    floor = 0 if isinstance(population.gate, FmoGate) else template.min_parent_of(population.name).warn
     return _Column(
         value=value,
         spread=np.nan_to_num(numbers["spread"], nan=0.0),
@@ -161,7 +184,7 @@ def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, t
         missing=np.nan_to_num(numbers["missing"]),
         n=n,
         flags=full["flags"].fill_null(0).to_numpy(),
-        usable=inside & (n >= template.min_parent_of(population.name).warn),
+        usable=inside & (n >= floor),
         delta=adapt.delta_min * span,
         span=span,
     )
@@ -179,14 +202,14 @@ def _decide(
     reasons = dict(zip(table["sample"], table["reason"], strict=True))
     method = population.gate.method if population.gate else ""
     cache: dict[tuple[str, str], _Consensus | None] = {}
+    rule, (low, high), _ = _coordinate(population, coordinate)
     rows = []
     for i, sample in enumerate(groups["sample"]):
         level, group, consensus = _find_group(i, column, keys, adapt, cache)
         final, spread, flags = (
-            _shape(i, column, consensus) if coordinate != "cut" else _final(i, column, consensus, adapt, level)
+            _final(i, column, consensus, adapt, level) if rule == "cut" else _shape(i, column, consensus, rule)
         )
         flags |= int(column.flags[i]) | _instability(i, column)
-        low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
         if np.isfinite(final) and not low <= final <= high:
             final, flags = float(np.clip(final, low, high)), flags | Flag.CLAMPED
         reason = reasons.get(sample, "an ancestor has no cut in this file")
@@ -262,13 +285,13 @@ def _final(
     return final, float(np.sqrt(weight)) * s, flags
 
 
-def _shape(i: int, column: _Column, consensus: _Consensus | None) -> tuple[float, float, Flag]:
-    """A coordinate of a shape: the file's own fit, or the group's median."""
-    if np.isfinite(column.value[i]):
+def _shape(i: int, column: _Column, consensus: _Consensus | None, rule: str) -> tuple[float, float, Flag]:
+    """A coordinate of a shape: the file's own fit, or the group's median; the latter first where the rule is `median`."""
+    if np.isfinite(column.value[i]) and (rule == "own" or consensus is None):
         return float(column.value[i]), 0.0, Flag.NONE
     if consensus is None:
         return float("nan"), float("nan"), Flag.NONE
-    return consensus.centre, 0.0, Flag.CONSENSUS
+    return consensus.centre, 0.0, Flag.NONE if np.isfinite(column.value[i]) else Flag.CONSENSUS
 
 
 def _instability(i: int, column: _Column) -> Flag:

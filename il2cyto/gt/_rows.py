@@ -114,7 +114,7 @@ class RowTree(Walk[RowNode]):
 
     def _referred(self, gate: RefGate, of: str) -> BoolArray | None:
         inside = self._inside(self.template.by_name[gate.of], of) if self.nodes[gate.of].evaluable else None
-        same = gate.keep is None or gate.keep == getattr(self.template.by_name[gate.of].gate, "keep", "above")
+        same = gate.same_side(self.template.by_name[gate.of].gate)
         return inside if same or inside is None else ~inside
 
     def _n_at_top(self, population: Population, key: str) -> int:

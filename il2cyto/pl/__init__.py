@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.pl._maps import median_map as median_map, population_map as population_map
     from il2cyto.pl._ridge import ridge as ridge
     from il2cyto.pl._subjects import subject_styles as subject_styles
+    from il2cyto.pl._template_tree import template_tree as template_tree
     from il2cyto.pl._theme import save_figure as save_figure, theme as theme
     from il2cyto.pl._trial import trial_endpoints as trial_endpoints
 
@@ -48,6 +49,7 @@ __getattr__, __dir__, __all__ = attach(
         "ridge": "_ridge",
         "save_figure": "_theme",
         "subject_styles": "_subjects",
+        "template_tree": "_template_tree",
         "theme": "_theme",
         "trial_endpoints": "_trial",
     },

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from il2cyto.template._any_gate import OWN_METHODS, AnyGate
 from il2cyto.template._boolean import Expression, parse
+from il2cyto.template._corner import CornerGate, RefAxis
 from il2cyto.template._dimensions import Dimension, Matrix, Ratio
 from il2cyto.template._gates import (
-    AnyGate,
     BoundaryGate,
     Cut1D,
     EllipseGate,
@@ -19,7 +20,9 @@ from il2cyto.template._gates import (
     SingletGate,
     ValleyGate,
 )
+from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._overrides import Override, Overrides
+from il2cyto.template._plugins import GateMethod, installed_methods, load_method
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population
 from il2cyto.template._transforms import (
     AnyTransform,
@@ -37,11 +40,13 @@ from il2cyto.template._transforms import (
 )
 
 __all__ = [
+    "OWN_METHODS",
     "Adapt",
     "AnyGate",
     "AnyTransform",
     "Asinh",
     "BoundaryGate",
+    "CornerGate",
     "Cut1D",
     "Dimension",
     "EllipseGate",
@@ -50,7 +55,9 @@ __all__ = [
     "FixedGate",
     "FlowJoBiex",
     "FlowJoLog",
+    "FmoGate",
     "Gate",
+    "GateMethod",
     "GatingTemplate",
     "Hyperlog",
     "IntervalGate",
@@ -66,11 +73,16 @@ __all__ = [
     "QuadrantGate",
     "Ratio",
     "RectangleGate",
+    "RefAxis",
     "RefGate",
     "ScaledAsinh",
     "SingletGate",
+    "TMix1dGate",
+    "TMix2dGate",
     "Transform",
     "TransformRules",
     "ValleyGate",
+    "installed_methods",
+    "load_method",
     "parse",
 ]

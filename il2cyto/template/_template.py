@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from il2cyto._keys import ROOT
 from il2cyto.errors import TemplateError
+from il2cyto.template._any_gate import GateField
+from il2cyto.template._axes import with_channels
 from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
 from il2cyto.template._dimensions import Dimension, Matrix
-from il2cyto.template._gates import AnyGate, Key, Number, Share
+from il2cyto.template._gates import Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -73,7 +75,7 @@ class Population(_Strict):
     label: str = ""
     phenotype: str = ""
     cell_ontology_id: Annotated[str, Field(pattern=r"^(CL:\d{7})?$")] = ""
-    gate: AnyGate | None = None
+    gate: GateField | None = None
     where: str | None = None
     if_missing: Literal["fail", "skip", "pass"] = "fail"
     report: bool = True
@@ -162,6 +164,14 @@ class GatingTemplate(_Strict):
     populations: Annotated[tuple[Population, ...], Field(min_length=1)]
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    @field_validator("populations")
+    @classmethod
+    def _corners_know_their_channels(cls, value: tuple[Population, ...]) -> tuple[Population, ...]:
+        channels = with_channels({p.name: p.gate for p in value})
+        return tuple(
+            p if p.gate is channels[p.name] else p.model_copy(update={"gate": channels[p.name]}) for p in value
+        )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
