@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = 5
 TILE: Final = 38 * MM
+#: What a tile's axis is long, in points.
+POINTS: Final = 70.0
 
 
 def gate_sheet(
@@ -108,23 +110,26 @@ def _draw_bins(ax: Axes, cohort: GatedCohort, sample: str, name: str) -> None:
     cohort.draw(ax, sample, name)
     if view is None:
         return
-    across, up = cohort.scales(view)
-    across.draw(ax.xaxis)
+    across, up = cohort.scales(name)
+    across.draw(ax.xaxis, points=POINTS, size=5)
     up.draw(ax.yaxis)
-    ax.set_xlabel(printable(view.x, limit=20), labelpad=1)
-    ax.set_ylabel(printable(view.y, limit=20), labelpad=1)
+    ax.set_xlabel(printable(view.x, limit=20))
+    ax.set_ylabel(printable(view.y, limit=20))
     counts = view.counts if view.y or view.histogram is None else view.histogram
-    ax.set_title(f"{int(counts.sum()):,}", loc="right", size=5, color=GREY)
+    ax.set_title(f"{int(counts.sum()):,}", loc="right")
 
 
 def _mark(ax: Axes, cohort: GatedCohort, sample: str, name: str) -> None:
     ax.tick_params(labelsize=5, pad=1)
-    ax.xaxis.label.set_size(6)
-    ax.yaxis.label.set_size(6)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_size(6)
+        axis.labelpad = 1
+    ax.set_title(ax.get_title(loc="right").removeprefix("n = "), loc="right", size=5, color=GREY)
     parent = cohort.template.by_name[name].parent
     ax.set_title("all events" if parent == ROOT else printable(parent, limit=20), loc="left", size=6.5, weight="bold")
     flags = cohort.warnings(sample, name)
     if flags:
+        cohort.frame(ax)
         text = "\n".join(printable(flag, limit=24) for flag in flags[:3])
         ax.text(0.02, 0.02, text, size=4.5, va="bottom", transform=ax.transAxes, zorder=5, weight="bold").set_bbox(
             {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}

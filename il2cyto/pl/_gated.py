@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     Densities = Mapping[str, Mapping[str, Density]]
 
-HALO: Final = (withStroke(linewidth=2.2, foreground="white"),)
+HALO: Final = (withStroke(linewidth=1.5, foreground="white"),)
 #: A flag is a frame of another colour and the word itself: colour is never alone.
 FLAGGED: Final = CUT
 
@@ -51,6 +51,7 @@ class GatedCohort:
     fractions: Mapping[tuple[str, str], float]
     flags: Mapping[tuple[str, str], tuple[str, ...]]
     polygons: Mapping[str, Mapping[str, list[tuple[float, float]]]]
+    _limits: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, adata: AnnData, densities: Densities) -> GatedCohort:
@@ -146,19 +147,46 @@ class GatedCohort:
             ax.text(0.5, 0.5, "not evaluable", ha="center", va="center", size=size, transform=ax.transAxes, color=GREY)
         else:
             draw_density(ax, view)
+            if view.y:
+                ax.set_ylim(self.occupied(population))
             self.draw_gate(ax, sample, population, (view.x, view.y))
             if names:
                 self.write_names(ax, sample, population, size)
         if self.warnings(sample, population):
-            for spine in ax.spines.values():
-                spine.set(color=FLAGGED, linewidth=1.6, visible=True)
+            self.frame(ax)
 
-    def scales(self, view: Density) -> tuple[Scale, Scale]:
-        """Axes of a stored view, with ticks in the units of the cytometer; the second without any where it has no channel."""
+    @staticmethod
+    def frame(ax: Axes) -> None:
+        """Put the frame of a flag around a tile."""
+        for spine in ax.spines.values():
+            spine.set(color=FLAGGED, linewidth=1.6, visible=True)
+
+    def view(self, population: str) -> Density:
+        """The axes on which a gate is seen, which are the same in all samples."""
+        return next(own[population] for own in map(self.densities.__getitem__, self.samples) if population in own)
+
+    def scales(self, population: str) -> tuple[Scale, Scale]:
+        """Axes of a gate's picture, with ticks in the units of the cytometer; the second without any where it has no channel."""
+        view = self.view(population)
         x = Scale.within(spec_of(self.adata, self.template, view.x), view.x_limits)
         if not view.y:
-            return x, Scale(0.0, 1.0, np.empty(0), (), np.empty(0))
-        return x, Scale.within(spec_of(self.adata, self.template, view.y), view.y_limits)
+            return x, Scale(0.0, 1.3, np.empty(0), (), np.empty(0))
+        return x, Scale.within(spec_of(self.adata, self.template, view.y), self.occupied(population))
+
+    def occupied(self, population: str) -> tuple[float, float]:
+        """Limits of the second axis: where a gate is on the first alone, what no sample has events in is cut off."""
+        if population not in self._limits:
+            self._limits[population] = self._occupied(population)
+        return self._limits[population]
+
+    def _occupied(self, population: str) -> tuple[float, float]:
+        view, gate = self.view(population), owned_gate(self.template, population).gate
+        seen = [self.densities[sample][population] for sample in self.samples if population in self.densities[sample]]
+        filled = np.flatnonzero(np.any([own.counts.any(axis=0) for own in seen], axis=0))
+        if gate is None or len(gate.keys) > 1 or not filled.size:
+            return view.y_limits
+        edges = np.linspace(*view.y_limits, view.counts.shape[1] + 1)
+        return float(edges[max(filled[0] - 1, 0)]), float(edges[min(filled[-1] + 2, len(edges) - 1)])
 
     def draw_gate(self, ax: Axes, sample: str, population: str, keys: tuple[str, str]) -> None:
         """Draw a gate on axes that show two channels: its outline, or its cuts as lines across the one that they divide."""
@@ -168,7 +196,7 @@ class GatedCohort:
         cuts, drawn = self.cuts_of(sample, population), self.polygons.get(sample, {}).get(population)
         style = "--" if self.manual(sample, population) else "-"
         corners = np.array(drawn) if drawn else corners_of(gate, cuts.final, ax.get_xlim(), ax.get_ylim())
-        look: dict[str, Any] = {"linestyle": style, "linewidth": 0.9, "zorder": 3, "path_effects": HALO}
+        look: dict[str, Any] = {"linestyle": style, "linewidth": 0.8, "zorder": 3, "path_effects": HALO}
         if corners is not None:
             # Outlines of one channel's interval are boxes over both; on swapped axes they turn.
             turned = corners[:, ::-1] if gate.keys[0] != keys[0] else corners

@@ -96,6 +96,8 @@ def _corners(gate: Any, cuts: Positions, x: Limits, y: Limits) -> FloatArray | N
             return _box(left, right, bottom, top)
         case "interval":
             return _box(*_ends(gate.min, gate.max, x), *y)
+        case "corner" | "tmix2d" if cuts and all(np.isfinite(_number(value)) for value in cuts.values()):
+            return _corners(gate.at_cuts({name: _number(value) for name, value in cuts.items()}), {}, x, y)
         case "singlet" if {"intercept", "slope", "width"} <= cuts.keys():
             intercept, slope, width = (_number(cuts[name]) for name in ("intercept", "slope", "width"))
             ends = np.array(x)

@@ -67,13 +67,17 @@ class SampleEvents:
         gates = [population] if expression is None else list(expression.names())
         keys = self._axes(gates)
         parent = cohort.template.by_name[population].parent
-        if keys is None or not self.tree.nodes[parent].evaluable:
+        # What lies in another parent would be counted among other cells than those in the picture.
+        elsewhere = any(cohort.template.by_name[gate].parent != parent for gate in gates)
+        if keys is None or elsewhere or not self.tree.nodes[parent].evaluable:
             return False
         x, y = keys
         spec_x, spec_y = (spec_of(cohort.adata, cohort.template, key) for key in keys)
         density(
             ax, self.linear(x, parent), self.linear(y, parent), spec_x=spec_x, spec_y=spec_y, label_x=x, label_y=y
         )
+        if population in cohort.gated and y == cohort.view(population).y:
+            cohort.scales(population)[1].draw(ax.yaxis)
         for gate in gates:
             cohort.draw_gate(ax, self.sample, gate, keys)
         cohort.write_names(ax, self.sample, population)
@@ -82,12 +86,12 @@ class SampleEvents:
     def _axes(self, gates: list[str]) -> tuple[str, str] | None:
         """The two channels on which gates are seen: their own, with scatter as the second one for a single gate."""
         found = [owned_gate(self.cohort.template, name).gate for name in gates]
-        keys = [key for gate in found if gate is not None for key in gate.keys]
-        keys = list(dict.fromkeys([*keys, *(SECOND if len(gates) == 1 else ())]))
-        present = [key for key in keys if key in self.tree.plan.channels]
-        if None in found or len(present) < 2 or (len(gates) > 1 and len(keys) != 2):
+        own = list(dict.fromkeys(key for gate in found if gate is not None for key in gate.keys))
+        there = self.tree.plan.channels
+        keys = [*own, *(key for key in SECOND if len(gates) == 1 and key in there and key not in own)]
+        if None in found or len(keys) < 2 or len(own) > 2 or any(key not in there for key in keys[:2]):
             return None
-        return present[0], present[1]
+        return keys[0], keys[1]
 
 
 def open_sample(cohort: GatedCohort, path: str | Path, *, sample: str) -> FcsFile:

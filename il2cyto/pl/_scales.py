@@ -54,11 +54,8 @@ class Scale:
                 low, high = _span(values)
                 return cls._decades(spec, low, high, float(np.sinh(high) * spec.cofactor))
             case Linear(t=float(top)):
-                step = _round_step(top)
-                ticks = np.arange(0, top + step / 2, step)
-                labels = tuple(f"{tick / 1000:g}K" if tick >= 1000 else f"{tick:g}" for tick in ticks)
                 low, high = transform([0.0, top], spec) + np.array([-0.02, 0.03])
-                return cls(float(low), float(high), transform(ticks, spec), labels, np.empty(0))
+                return cls._thousands(spec, float(low), float(high), _round_step(top))
             case _:
                 low, high = _span(values)
                 ticks = np.arange(np.ceil(low / (s := _round_step(high - low))), np.floor(high / s) + 1) * s + 0.0
@@ -69,10 +66,19 @@ class Scale:
         """Lay out an axis that begins and ends at given limits, such as those of stored bins."""
         low, high = limits
         scale = cls.of(spec, np.array(limits))
+        if isinstance(spec, Linear) and not isinstance(spec.t, str):
+            scale = cls._thousands(spec, low, high, _round_step((high - low) * spec.t))
         inside = (scale.major >= low) & (scale.major <= high)
         labels = tuple(label for label, shown in zip(scale.labels, inside, strict=True) if shown)
         minor = scale.minor[(scale.minor >= low) & (scale.minor <= high)]
         return cls(low, high, scale.major[inside], labels, minor)
+
+    @classmethod
+    def _thousands(cls, spec: Linear, low: float, high: float, step: float) -> Scale:
+        """Put ticks at the multiples of a step."""
+        ticks = np.arange(0, float(spec.t) + step / 2, step)
+        labels = tuple(f"{tick / 1000:g}K" if tick >= 1000 else f"{tick:g}" for tick in ticks)
+        return cls(low, high, transform(ticks, spec), labels, np.empty(0))
 
     @classmethod
     def _decades(cls, spec: Spec, low: float, high: float, top: float) -> Scale:
@@ -91,11 +97,24 @@ class Scale:
                 names.append(_power(value))
         return cls(low, high, np.array(shown), tuple(names), minor[(minor >= low) & (minor <= high)])
 
-    def draw(self, axis: Axis) -> None:
-        """Put limits and ticks on an axis."""
+    def draw(self, axis: Axis, *, points: float = np.inf, size: float = 6.5, minor: bool = True) -> None:
+        """Put limits and ticks on an axis; where it is so many points long, labels that would run into others are left out."""
         axis.set_view_interval(self.low, self.high, ignore=True)
-        axis.set_ticks(self.major.tolist(), list(self.labels))
-        axis.set_ticks(self.minor.tolist(), minor=True)
+        axis.set_ticks(self.major.tolist(), self._fitting(points, size))
+        if minor:
+            axis.set_ticks(self.minor.tolist(), minor=True)
+
+    def _fitting(self, points: float, size: float) -> list[str]:
+        """Labels, empty where one would touch its neighbour; a character is 0.65 of its size wide, a superscript half that."""
+        kept: list[tuple[float, float]] = []
+        labels = []
+        for at, label in zip(self.major, self.labels, strict=True):
+            half = size * 0.65 * (len(label) - 0.5 * sum(character in "⁰¹²³⁴⁵⁶⁷⁸⁹" for character in label)) / 2
+            place = float(at) / (self.high - self.low) * points if np.isfinite(points) else float(at) * 1e9
+            fits = all(abs(place - other) >= half + width + 1 for other, width in kept)
+            labels.append(label if fits else "")
+            kept += [(place, half)] if fits else []
+        return labels
 
 
 def spec_of(adata: AnnData, template: GatingTemplate, key: str) -> Spec:
