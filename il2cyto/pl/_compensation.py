@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def compensation(source: FcsFile | Spillover, *, title: str = "", simulated: boo
                 colour = "white" if abs(value) > 0.6 * reach else INK
                 text = f"{value:.1f}".replace("-", "−")
                 ax.text(column, row, text, ha="center", va="center", size=letters, color=colour)
-        ticks = {"size": min(6.5, 72 * cell * 0.75)}
+        ticks: dict[str, Any] = {"size": min(6.5, 72 * cell * 0.75)}
         ax.set_xticks(range(len(names)), names, rotation=90, **ticks)
         ax.set_yticks(range(len(names)), names, **ticks)
         ax.tick_params(length=0)

@@ -82,12 +82,13 @@ def cut_drift(adata: AnnData, *, population: str, coordinate: str | None = None)
 def _draw_batches(ax: Axes, rows: pl.DataFrame) -> None:
     centres, labels = [], []
     for i, ((batch,), part) in enumerate(rows.group_by(Obs.BATCH, maintain_order=True)):
-        low, high = part["x"].min() - 0.5, part["x"].max() + 0.5  # type: ignore[operator]
+        x = part["x"].to_numpy()
+        low, high = float(x.min()) - 0.5, float(x.max()) + 0.5
         if i % 2:
             ax.axvspan(low, high, color=PERIOD, alpha=0.5, linewidth=0, zorder=0)
         usable = part.filter(~pl.col("flags").str.contains(_UNUSABLE))["proposal"].fill_nan(None).drop_nulls()
         if usable.len():
-            ax.hlines(usable.median(), low, high, color=GREY, linewidth=1.6, zorder=1, label=f"_median {batch}")
+            ax.hlines(float(np.median(usable)), low, high, color=GREY, linewidth=1.6, zorder=1, label=f"_median {batch}")
         centres.append((low + high) / 2)
         labels.append(printable(str(batch), limit=12))
     crowded = sum(map(len, labels)) > 90
@@ -101,7 +102,9 @@ def _draw_cuts(ax: Axes, rows: pl.DataFrame, controls: set[str]) -> None:
     own = rows.filter(pl.col("proposal").is_finite())
     ring: dict[str, Any] = {"linestyle": "none", "markersize": size, "markerfacecolor": "none", "markeredgewidth": 0.5}
     bars = own["spread"].fill_nan(0.0)
-    ax.errorbar(own["x"], own["proposal"], yerr=bars, color=CUT, marker="o", elinewidth=0.4, zorder=2, label="own cut", **ring)
+    ax.errorbar(
+        own["x"], own["proposal"], yerr=bars, color=CUT, marker="o", elinewidth=0.4, zorder=2, label="own cut", **ring
+    )
     final = rows.filter(pl.col("value").is_finite())
     clamped = pl.col("flags").str.contains("CLAMPED")
     control = pl.col("sample").is_in(list(controls))
@@ -113,7 +116,9 @@ def _draw_cuts(ax: Axes, rows: pl.DataFrame, controls: set[str]) -> None:
     ):
         part = final.filter(mask)
         if part.height:
-            ax.plot(part["x"], part["value"], color=colour, marker=marker, markersize=larger * size, label=label, **look)
+            ax.plot(
+                part["x"], part["value"], color=colour, marker=marker, markersize=larger * size, label=label, **look
+            )
     lost = rows.filter(~pl.col("value").is_finite())
     if lost.height:
         at = np.full(lost.height, 0.02)

@@ -122,7 +122,7 @@ def _draw_bins(ax: Axes, cohort: GatedCohort, sample: str, name: str) -> None:
 def _mark(ax: Axes, cohort: GatedCohort, sample: str, name: str) -> None:
     ax.tick_params(labelsize=5, pad=1)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.label.set_size(6)
+        axis.label.set_fontsize(6)
         axis.labelpad = 1
     ax.set_title(ax.get_title(loc="right").removeprefix("n = "), loc="right", size=5, color=GREY)
     parent = cohort.template.by_name[name].parent

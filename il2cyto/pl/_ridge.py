@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -119,10 +119,13 @@ def _draw_ridge(ax: Axes, cohort: GatedCohort, samples: list[str], population: s
     ax.fill_between(x, row, row + height * scale, color="#C9D5E0", alpha=0.85, linewidth=0, zorder=zorder)
     ax.plot(x, row + height * scale, color=GREY, linewidth=0.6, zorder=zorder, label="_density")
     found = [cohort.cuts_of(sample, population) for sample in samples]
-    final, own = (np.array([_finite(positions.get("cut")) for positions in kind]) for kind in zip(*((c.final, c.own) for c in found), strict=True))
+    final, own = (
+        np.array([_finite(positions.get("cut")) for positions in kind])
+        for kind in zip(*((c.final, c.own) for c in found), strict=True)
+    )
     # Cuts lie over all ridges: one that is hidden by its neighbour cannot be compared.
     ax.vlines(final, row - 0.02, row + 0.75, color=INK, linewidth=0.7, zorder=4, label="_final")
-    look = {"marker": "|", "linestyle": "none", "markersize": 4, "markeredgewidth": 0.6, "alpha": 0.7}
+    look: dict[str, Any] = {"marker": "|", "linestyle": "none", "markersize": 4, "markeredgewidth": 0.6, "alpha": 0.7}
     ax.plot(own, np.full(len(own), row - 0.15), color=CUT, zorder=4, label="_own", **look)
 
 

@@ -73,9 +73,7 @@ class SampleEvents:
             return False
         x, y = keys
         spec_x, spec_y = (spec_of(cohort.adata, cohort.template, key) for key in keys)
-        density(
-            ax, self.linear(x, parent), self.linear(y, parent), spec_x=spec_x, spec_y=spec_y, label_x=x, label_y=y
-        )
+        density(ax, self.linear(x, parent), self.linear(y, parent), spec_x=spec_x, spec_y=spec_y, label_x=x, label_y=y)
         if population in cohort.gated and y == cohort.view(population).y:
             cohort.scales(population)[1].draw(ax.yaxis)
         for gate in gates:

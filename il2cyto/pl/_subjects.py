@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final
 
 from il2cyto.pl._theme import ArmStyle
 
@@ -44,5 +44,4 @@ def _style(subject: str) -> ArmStyle:
     number = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8])
     number, colour = divmod(number, len(COLOURS))
     number, marker = divmod(number, len(MARKERS))
-    dashes = cast('Literal["-", "--", "-.", ":"]', DASHES[number % len(DASHES)])
-    return ArmStyle(COLOURS[colour], MARKERS[marker], dashes)
+    return ArmStyle(COLOURS[colour], MARKERS[marker], DASHES[number % len(DASHES)])
