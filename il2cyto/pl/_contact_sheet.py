@@ -107,7 +107,7 @@ def _tick(ax: Axes, cohort: GatedCohort, sample: str, population: str, *, across
     for axis, scale, shown in zip((ax.xaxis, ax.yaxis), cohort.scales(population), (across, up), strict=True):
         # A tick costs as much as a tile's picture; those at the edge of the page serve for all.
         if shown and view is not None:
-            scale.draw(axis, points=55, size=4, minor=False)
+            scale.draw(axis, size=4, minor=False)
         else:
             axis.set_ticks([])
 

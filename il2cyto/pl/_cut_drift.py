@@ -43,7 +43,7 @@ def cut_drift(adata: AnnData, *, population: str, coordinate: str | None = None)
     -------
     The figure, 183 mm wide. Open circles with their bootstrap spread are the files' own cuts, dots the final ones, diamonds
     those of bridging controls; a grey line is the median of the batch's own cuts without those flagged OUTLIER_CUT, CONSENSUS or
-    FIXED; triangles were moved to a bound, crosses are files without a cut. The dashed lines are the template's bounds.
+    FIXED; triangles were moved to a bound, crosses are files without a cut. Where cuts come near the template's bounds, those are dashed lines.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def cut_drift(adata: AnnData, *, population: str, coordinate: str | None = None)
         figure.legend(loc="outside upper right", ncols=6, fontsize=6, handletextpad=0.3, columnspacing=1.0)
         caption = (
             f"{rows.height} samples, batch after batch. Bars: bootstrap spread of the own cut. Grey line: median of the batch's own "
-            "cuts, without outliers and files that had none. Dashed: bounds of the template."
+            "cuts, without outliers and files that had none. Dashed, where near: bounds of the template."
         )
         add_footer(figure, caption, simulated=bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False)))
     return figure
@@ -137,8 +137,8 @@ def _label_axes(ax: Axes, adata: AnnData, rows: pl.DataFrame, population: str, c
     if coordinate == "cut" and bounds is not None:
         for bound in bounds:
             ax.axhline(bound, color=GREY, linewidth=0.6, linestyle="--", zorder=1, label="_bound")
-        low, high = min(low, bounds[0]), max(high, bounds[1])
-    margin = 0.06 * (high - low) or 0.05
+    # Bounds are far off as a rule; what counts is how the cuts move, so they show only where cuts come near.
+    margin = 0.2 * (high - low) or 0.05
     limits = (low - margin, high + margin)
     if coordinate in AXES:
         Scale.within(spec_of(adata, template, key), limits).draw(ax.yaxis)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = 5
 TILE: Final = 38 * MM
-#: What a tile's axis is long, in points.
-POINTS: Final = 70.0
 
 
 def gate_sheet(
@@ -111,7 +109,7 @@ def _draw_bins(ax: Axes, cohort: GatedCohort, sample: str, name: str) -> None:
     if view is None:
         return
     across, up = cohort.scales(name)
-    across.draw(ax.xaxis, points=POINTS, size=5)
+    across.draw(ax.xaxis, size=5)
     up.draw(ax.yaxis)
     ax.set_xlabel(printable(view.x, limit=20))
     ax.set_ylabel(printable(view.y, limit=20))

@@ -81,7 +81,7 @@ def population_map(
         panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
         for ax, name, grid, log in zip(panels, groups, grids, logs, strict=True):
             image = _map(ax, np.clip(log, -reach, reach), reach=reach)
-            _write(ax, grid - 1, np.abs(log) > 0.6 * reach, "{:+.0%}")
+            _write(ax, grid - 1, np.abs(log) > 0.6 * reach)
             ax.set_xticks(range(len(visits)), [printable(visit, limit=10) for visit in visits])
             ax.set_title(printable(name, limit=30), loc="left", weight="bold")
         panels[0].set_yticks(range(len(names)), [printable(str(name), limit=30) for name in names])
@@ -103,8 +103,8 @@ def median_map(adata: AnnData) -> Figure:
 
     Returns
     -------
-    The figure: populations × markers. Colour is the position on the marker's scale between the lowest and the highest population;
-    the number is the median in hundreds or thousands (k) of the cytometer's units. Hatched: no population has a value.
+    The figure: populations × markers without scatter. Colour is the position on the template's scale, the number the median in the
+    units of the cytometer, in thousands where it has a k. Hatched: no sample has a value.
 
     Raises
     ------
@@ -124,28 +124,26 @@ def median_map(adata: AnnData) -> Figure:
         if np.isfinite(values).any():
             linear[names.index(population), markers.index(marker)] = np.nanmedian(values)
     scaled = np.column_stack([transform(linear[:, i], spec_of(adata, template, m)) for i, m in enumerate(markers)])
-    low, high = (
-        edge(np.where(np.isfinite(scaled), scaled, fill), axis=0)
-        for edge, fill in ((np.min, np.inf), (np.max, -np.inf))
-    )
-    share = (scaled - low) / np.where(high > low, high - low, 1.0)
+    found = scaled[np.isfinite(scaled)]
+    # One range for all markers: stretched to its own, a marker that nothing here expresses would look like one that is.
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     with theme():
         size = (min(DOUBLE_COLUMN, 46 * MM + 9 * MM * len(markers)), 5.5 * MM * len(names) + 32 * MM)
         figure = Figure(figsize=size, layout="constrained")
         ax = figure.subplots()
         ax.patch.set(**HATCH)
-        image = ax.imshow(np.ma.masked_invalid(share), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        image = ax.imshow(np.ma.masked_invalid(scaled), cmap="cividis", vmin=low, vmax=high, aspect="auto")
         for (row, column), value in np.ndenumerate(linear):
             if np.isfinite(value):
-                colour = "white" if share[row, column] < 0.55 else INK
+                colour = "white" if scaled[row, column] < low + 0.55 * (high - low) else INK
                 ax.text(column, row, _short(value), ha="center", va="center", size=5, color=colour)
         ax.set_xticks(range(len(markers)), [printable(m, limit=14) for m in markers], rotation=90)
         ax.set_yticks(range(len(names)), [printable(name, limit=30) for name in names])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=ax, shrink=0.8)
-        bar.set_ticks([0, 1], labels=["lowest", "highest"])
-        caption = "Medians of compensated values over samples (k: thousands); colour: from the lowest to the highest population, on the template's scale."
+        bar.set_label("position on the template's scale")
+        caption = "Medians over samples of each population's medians, compensated values; k: thousands."
         add_footer(figure, caption, simulated=bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False)))
     return figure
 
@@ -164,10 +162,10 @@ def _map(ax: Axes, values: FloatArray, *, reach: float) -> Any:
     return ax.imshow(np.ma.masked_invalid(values), cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
 
 
-def _write(ax: Axes, values: FloatArray, dark: npt.NDArray[np.bool_], form: str) -> None:
+def _write(ax: Axes, values: FloatArray, dark: npt.NDArray[np.bool_]) -> None:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = form.format(value).replace("-", "−").replace("%", "")
+            text = f"{round(100 * value):+d}".replace("-", "−").replace("+0", "0")
             ax.text(column, row, text, ha="center", va="center", size=5, color="white" if dark[row, column] else INK)
 
 

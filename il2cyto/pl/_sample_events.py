@@ -74,7 +74,8 @@ class SampleEvents:
         x, y = keys
         spec_x, spec_y = (spec_of(cohort.adata, cohort.template, key) for key in keys)
         density(ax, self.linear(x, parent), self.linear(y, parent), spec_x=spec_x, spec_y=spec_y, label_x=x, label_y=y)
-        if population in cohort.gated and y == cohort.view(population).y:
+        # An axis without a top is laid out for the events; that of the stored bins may be another.
+        if population in cohort.gated and y == cohort.view(population).y and hasattr(spec_y, "t"):
             cohort.scales(population)[1].draw(ax.yaxis)
         for gate in gates:
             cohort.draw_gate(ax, self.sample, gate, keys)

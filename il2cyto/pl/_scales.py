@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from il2cyto._keys import Uns
-from il2cyto.pp import transform
+from il2cyto.pl._theme import TICK_SIZE
+from il2cyto.pp import inverse_transform, transform
 from il2cyto.template._transforms import Asinh, Linear, Log, Logicle, NoTransform
 
 if TYPE_CHECKING:
@@ -69,9 +70,20 @@ class Scale:
         if isinstance(spec, Linear) and not isinstance(spec.t, str):
             scale = cls._thousands(spec, low, high, _round_step((high - low) * spec.t))
         inside = (scale.major >= low) & (scale.major <= high)
+        if inside.sum() < 2 and isinstance(spec, Logicle | Log | Asinh):
+            return cls._between_decades(spec, low, high)
         labels = tuple(label for label, shown in zip(scale.labels, inside, strict=True) if shown)
         minor = scale.minor[(scale.minor >= low) & (scale.minor <= high)]
         return cls(low, high, scale.major[inside], labels, minor)
+
+    @classmethod
+    def _between_decades(cls, spec: Spec, low: float, high: float) -> Scale:
+        """Put ticks at round values of an axis that is too short for powers of ten."""
+        first, last = inverse_transform([low, high], spec).tolist()
+        step = _round_step(last - first)
+        values = np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step + 0.0
+        labels = tuple(f"{value:,.6g}".replace("-", "−") for value in values)
+        return cls(low, high, transform(values, spec), labels, np.empty(0))
 
     @classmethod
     def _thousands(cls, spec: Linear, low: float, high: float, step: float) -> Scale:
@@ -97,24 +109,32 @@ class Scale:
                 names.append(_power(value))
         return cls(low, high, np.array(shown), tuple(names), minor[(minor >= low) & (minor <= high)])
 
-    def draw(self, axis: Axis, *, points: float = np.inf, size: float = 6.5, minor: bool = True) -> None:
-        """Put limits and ticks on an axis; where it is so many points long, labels that would run into others are left out."""
+    def draw(self, axis: Axis, *, size: float = TICK_SIZE, minor: bool = True) -> None:
+        """Put limits and ticks on an axis; labels of that size that would run into their neighbours are left out."""
         axis.set_view_interval(self.low, self.high, ignore=True)
-        axis.set_ticks(self.major.tolist(), self._fitting(points, size))
+        axis.set_ticks(self.major.tolist(), self._fitting(_length(axis), size))
         if minor:
             axis.set_ticks(self.minor.tolist(), minor=True)
 
     def _fitting(self, points: float, size: float) -> list[str]:
-        """Labels, empty where one would touch its neighbour; a character is 0.65 of its size wide, a superscript half that."""
+        """Labels on so many points, empty where one would touch its neighbour; a character is 0.65 of its size wide, a superscript half that."""
         kept: list[tuple[float, float]] = []
         labels = []
         for at, label in zip(self.major, self.labels, strict=True):
             half = size * 0.65 * (len(label) - 0.5 * sum(character in "⁰¹²³⁴⁵⁶⁷⁸⁹" for character in label)) / 2
-            place = float(at) / (self.high - self.low) * points if np.isfinite(points) else float(at) * 1e9
+            place = float(at) / (self.high - self.low) * points
             fits = all(abs(place - other) >= half + width + 1 for other, width in kept)
             labels.append(label if fits else "")
             kept += [(place, half)] if fits else []
         return labels
+
+
+def _length(axis: Axis) -> float:
+    """Points that an axis is long; upright ones have room for any label."""
+    if axis.axis_name != "x":
+        return 1e6
+    figure = axis.axes.figure.get_figure(root=True)
+    return float(72 * axis.axes.get_position().width * figure.get_figwidth())
 
 
 def spec_of(adata: AnnData, template: GatingTemplate, key: str) -> Spec:
