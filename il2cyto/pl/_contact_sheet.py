@@ -119,7 +119,12 @@ def _head(ax: Axes, cohort: GatedCohort, sample: str, population: str, by: tuple
     flags = cohort.warnings(sample, population)
     manual = "manual" if cohort.manual(sample, population) else ""
     second = " ".join(filter(None, [cohort.share(sample, population), manual, *flags[:1]]))
-    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False, "size": 4.3}
+    above: dict[str, Any] = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "annotation_clip": False,
+        "size": 4.3,
+    }
     ax.annotate(name, (0, 1), (0, 7), color=INK, **above)
     ax.annotate(where, (1, 1), (0, 7), color=GREY, ha="right", **above)
     ax.annotate(printable(second, limit=34), (0, 1), (0, 1.5), color=INK, weight="bold" if flags else "normal", **above)

@@ -88,7 +88,9 @@ def _draw_batches(ax: Axes, rows: pl.DataFrame) -> None:
             ax.axvspan(low, high, color=PERIOD, alpha=0.5, linewidth=0, zorder=0)
         usable = part.filter(~pl.col("flags").str.contains(_UNUSABLE))["proposal"].fill_nan(None).drop_nulls()
         if usable.len():
-            ax.hlines(float(np.median(usable)), low, high, color=GREY, linewidth=1.6, zorder=1, label=f"_median {batch}")
+            ax.hlines(
+                float(np.median(usable)), low, high, color=GREY, linewidth=1.6, zorder=1, label=f"_median {batch}"
+            )
         centres.append((low + high) / 2)
         labels.append(printable(str(batch), limit=12))
     crowded = sum(map(len, labels)) > 90

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
 
 from il2cyto.template import RefGate
 
@@ -70,13 +72,15 @@ def corners_of(gate: Gate | None, cuts: Positions, x: Limits, y: Limits) -> Floa
 
     Returns
     -------
-    None where the gate is a line, a boolean, or has no cuts; corners beyond the axes are moved to their edge.
+    None where the gate is a line, a boolean, outside the axes, or has no cuts. What lies beyond the axes is cut off.
     """
     corners = None if gate is None else _corners(gate, cuts, x, y)
     if corners is None or not np.isfinite(corners).all():
         return None
-    inside: FloatArray = np.clip(corners, [x[0], y[0]], [x[1], y[1]])
-    return inside
+    # Cut at the edges, not moved to them: a slanted side would turn.
+    picture = Bbox([(x[0], y[0]), (x[1], y[1])])
+    parts = Path(np.vstack([corners, corners[:1]]), closed=True).clip_to_bbox(picture).to_polygons()
+    return np.asarray(parts[0][:-1], np.float64) if parts else None
 
 
 def _corners(gate: Any, cuts: Positions, x: Limits, y: Limits) -> FloatArray | None:
