@@ -50,12 +50,12 @@ def main(results: str) -> None:
 
 
 def shrink(path: Path) -> None:
-    """Store a picture with 64 colours and 160 dots an inch: a page of documentation loads quickly."""
+    """Store a picture with 256 colours and 160 dots an inch: a page of documentation loads quickly."""
     from PIL import Image
 
     with Image.open(path) as image:
         size = (round(image.width * 160 / 300), round(image.height * 160 / 300))
-        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(64)
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(256)
     small.save(path, optimize=True)
 
 

@@ -79,10 +79,15 @@ def fmo(adata: AnnData, *, population: str, sample: str, file: str | Path, contr
         figure = Figure(figsize=(DOUBLE_COLUMN, 66 * MM), layout="constrained")
         panels = figure.subplots(1, 3)
         shares = []
+        second = _second(stained, gate.keys[0])
+        heights = Scale.within(
+            spec_of(adata, cohort.template, second), _range((stained, minus_one), second, population)
+        )
         for ax, events, title in zip(panels, (stained, minus_one), ("Sample", "FMO control"), strict=False):
             share = _share(events, population)
             shares.append(share)
-            _draw_events(ax, events, population, gate.keys[0], title, share, right=keep == "above")
+            _draw_events(ax, events, population, (gate.keys[0], second), title, share, right=keep == "above")
+            heights.draw(ax.yaxis)
         _draw_densities(panels[2], cohort, stained, minus_one, population, gate.keys[0])
         parent = printable(cohort.template.by_name[population].parent, limit=24)
         name = printable(population, limit=30)
@@ -99,19 +104,35 @@ def _share(events: SampleEvents, population: str) -> float:
     return node.count / node.parent_count if node.evaluable and node.parent_count else float("nan")
 
 
-def _draw_events(
-    ax: Axes, events: SampleEvents, population: str, key: str, title: str, share: float, *, right: bool
-) -> None:
-    cohort, plan = events.cohort, events.tree.plan
-    parent = cohort.template.by_name[population].parent
-    second = next((name for name in SECOND if name in plan.channels and name != key), None)
-    if second is None:
+def _second(events: SampleEvents, key: str) -> str:
+    found = [name for name in SECOND if name in events.tree.plan.channels and name != key]
+    if not found:
         msg = f"fmo: neither {' nor '.join(SECOND)} is in the files, so there is no second axis; use pl.histogram."
         raise SchemaError(msg)
-    spec_x, spec_y = (spec_of(cohort.adata, cohort.template, name) for name in (key, second))
-    x, y = (events.linear(name, parent) for name in (key, second))
-    density(ax, x, y, spec_x=spec_x, spec_y=spec_y, label_x=key, label_y=second, title=title)
-    cohort.draw_gate(ax, events.sample, population, (key, second))
+    return found[0]
+
+
+def _range(both: tuple[SampleEvents, ...], key: str, population: str) -> tuple[float, float]:
+    """Where the parent's events lie on an axis in either file, on the template's scale."""
+    cohort = both[0].cohort
+    parent = cohort.template.by_name[population].parent
+    values = np.concatenate([events.linear(key, parent) for events in both])
+    found = transform(values, spec_of(cohort.adata, cohort.template, key))
+    found = found[np.isfinite(found)]
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    margin = 0.1 * (high - low) or 0.1
+    return low - margin, high + 3 * margin
+
+
+def _draw_events(
+    ax: Axes, events: SampleEvents, population: str, keys: tuple[str, str], title: str, share: float, *, right: bool
+) -> None:
+    cohort = events.cohort
+    parent = cohort.template.by_name[population].parent
+    spec_x, spec_y = (spec_of(cohort.adata, cohort.template, name) for name in keys)
+    x, y = (events.linear(name, parent) for name in keys)
+    density(ax, x, y, spec_x=spec_x, spec_y=spec_y, label_x=keys[0], label_y=keys[1], title=title)
+    cohort.draw_gate(ax, events.sample, population, keys)
     text = f"{printable(population, limit=20)}\n{percent(share)}" if np.isfinite(share) else "not evaluable"
     look: dict[str, Any] = {"transform": ax.transAxes, "va": "top", "size": 6.5, "path_effects": list(HALO)}
     ax.text(0.98 if right else 0.02, 0.98, text, ha="right" if right else "left", zorder=4, **look)

@@ -81,7 +81,7 @@ def population_map(
         panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
         for ax, name, grid, log in zip(panels, groups, grids, logs, strict=True):
             image = _map(ax, np.clip(log, -reach, reach), reach=reach)
-            _write(ax, grid - 1, np.abs(log) > 0.6 * reach)
+            _write(ax, grid - 1, np.abs(log) > 0.45 * reach)
             ax.set_xticks(range(len(visits)), [printable(visit, limit=10) for visit in visits])
             ax.set_title(printable(name, limit=30), loc="left", weight="bold")
         panels[0].set_yticks(range(len(names)), [printable(str(name), limit=30) for name in names])

@@ -80,7 +80,7 @@ def corners_of(gate: Gate | None, cuts: Positions, x: Limits, y: Limits) -> Floa
     # Cut at the edges, not moved to them: a slanted side would turn.
     picture = Bbox([(x[0], y[0]), (x[1], y[1])])
     parts = Path(np.vstack([corners, corners[:1]]), closed=True).clip_to_bbox(picture).to_polygons()
-    return np.asarray(parts[0][:-1], np.float64) if parts else None
+    return np.asarray(parts[0], np.float64)[:-1] if parts else None
 
 
 def _corners(gate: Any, cuts: Positions, x: Limits, y: Limits) -> FloatArray | None:

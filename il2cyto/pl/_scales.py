@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from matplotlib.axis import XAxis
 
 from il2cyto._keys import Uns
 from il2cyto.pl._theme import TICK_SIZE
@@ -131,7 +132,7 @@ class Scale:
 
 def _length(axis: Axis) -> float:
     """Points that an axis is long; upright ones have room for any label."""
-    if axis.axis_name != "x":
+    if not isinstance(axis, XAxis):
         return 1e6
     figure = axis.axes.figure.get_figure(root=True)
     return float(72 * axis.axes.get_position().width * figure.get_figwidth())

@@ -10,8 +10,8 @@ from il2cyto.pl._theme import ArmStyle
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Okabe and Ito's palette without its yellow, which is lost on white, and with black.
-COLOURS: Final = ("#222222", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+# Okabe and Ito's palette with black, and wine in place of vermilion, which is an arm's; yellow is lost on white.
+COLOURS: Final = ("#222222", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#882255", "#CC79A7")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 DASHES: Final = ("-", "--", "-.", ":")
 

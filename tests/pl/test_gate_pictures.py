@@ -40,8 +40,12 @@ def densities(sample_results: Path) -> dict[str, Any]:
     return read_densities(sample_results / "densities.npz")
 
 
+def axes_of(figure: Figure) -> list[Any]:
+    return list(figure.axes)
+
+
 def words(figure: Figure) -> str:
-    return "\n".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    return "\n".join(text.get_text() for ax in axes_of(figure) for text in ax.texts)
 
 
 def lines(ax: Any, label: str) -> list[float]:
@@ -55,7 +59,9 @@ def value(adata: AnnData, sample: str, population: str, column: str = "value") -
 
 def tile(figure: Figure, x: str, name: str) -> Any:
     (ax,) = [
-        ax for ax in figure.axes if ax.get_xlabel() == x and any(t.get_text().startswith(f"{name}\n") for t in ax.texts)
+        ax
+        for ax in axes_of(figure)
+        if ax.get_xlabel() == x and any(t.get_text().startswith(f"{name}\n") for t in ax.texts)
     ]
     return ax
 
@@ -118,11 +124,11 @@ def test_a_contact_sheet_is_ordered_by_batch_visit_and_name_and_paged(adata: Ann
     pages = pictures.contact_sheet(adata, densities, population="T", per_page=8)
 
     assert [len(page.axes) for page in pages] == [8, 8, 5]
-    shown = [ax.texts[0].get_text() for page in pages for ax in page.axes]
+    shown = [ax.texts[0].get_text() for page in pages for ax in axes_of(page)]
     obs = adata.obs.reset_index()
     expected = obs.sort_values(["batch", "visit", "sample"])["sample"].tolist()
     assert shown == expected
-    drawn = [lines(ax, "final")[0] for page in pages for ax in page.axes]
+    drawn = [lines(ax, "final")[0] for page in pages for ax in axes_of(page)]
     assert drawn == [value(adata, sample, "T") for sample in expected]
 
 
@@ -134,9 +140,11 @@ def test_flagged_tiles_are_framed_and_those_of_a_person_dashed(adata: AnnData, d
 
     warned = get.flags(adata).filter(pl.col("severity") != "info", population="T")["sample"].to_list()
     cut_flags = get.cuts(adata).filter(population="T").filter(pl.col("flags").str.contains("VALLEY|OUTLIER|CONSENSUS"))
-    framed = {ax.texts[0].get_text() for ax in page.axes if to_hex(ax.spines["top"].get_edgecolor()) == FLAGGED.lower()}
+    framed = {
+        ax.texts[0].get_text() for ax in axes_of(page) if to_hex(ax.spines["top"].get_edgecolor()) == FLAGGED.lower()
+    }
     assert framed == {*warned, *cut_flags["sample"]}
-    (ax,) = [ax for ax in page.axes if ax.texts[0].get_text() == SAMPLE]
+    (ax,) = [ax for ax in axes_of(page) if ax.texts[0].get_text() == SAMPLE]
     (outline,) = ax.patches
     assert outline.get_linestyle() == "--"
     np.testing.assert_allclose(outline.get_xy()[:3], [(0.2, 0.0), (0.9, 0.0), (0.5, 0.5)])
@@ -144,7 +152,7 @@ def test_flagged_tiles_are_framed_and_those_of_a_person_dashed(adata: AnnData, d
 
 
 def test_a_ridge_is_the_mean_density_of_a_batch_with_the_cuts_of_its_samples(adata: AnnData, densities: Any) -> None:
-    (ax,) = pictures.ridge(adata, densities, population="CD25pos").axes
+    (ax,) = axes_of(pictures.ridge(adata, densities, population="CD25pos"))
 
     assert [label.get_text() for label in ax.get_yticklabels()] == sorted(set(adata.obs["batch"]), reverse=True)
     top = list(adata.obs_names[adata.obs["batch"] == min(adata.obs["batch"])])
@@ -163,9 +171,9 @@ def test_the_drift_shows_own_and_final_cut_of_every_sample_and_marks_controls(ad
     marked = adata.copy()
     marked.obs["control"] = [name.endswith("W6") for name in marked.obs_names]
 
-    (ax,) = pictures.cut_drift(marked, population="CD25pos").axes
+    (ax,) = axes_of(pictures.cut_drift(marked, population="CD25pos"))
 
-    by_label = {c.get_label(): c for c in (*ax.containers, *ax.lines)}
+    by_label: dict[str, Any] = {c.get_label(): c for c in (*ax.containers, *ax.lines)}
     own = by_label["own cut"][0].get_ydata()
     cuts = get.cuts(adata).filter(population="CD25pos")
     assert sorted(own) == sorted(cuts["proposal"].drop_nans())
@@ -191,13 +199,13 @@ def test_the_control_without_the_stain_is_gated_with_the_samples_cut(adata: AnnD
 
     figure = pictures.fmo(adata, population="CD25pos", sample=SAMPLE, file=FILE, control=tmp_path / "fmo.fcs")
 
-    stained, minus_one = figure.axes[:2]
+    stained, minus_one = axes_of(figure)[:2]
     share = get.frequencies(adata).filter(sample=SAMPLE, population="CD25pos")["frequency"].item()
     assert f"CD25pos\n{100 * share:.3g} %" in [text.get_text() for text in stained.texts]
     background = float(minus_one.texts[0].get_text().split()[1])
     assert background < 2 < 100 * share
     assert lines(stained, "final") == lines(minus_one, "final") == [value(adata, SAMPLE, "CD25pos")]
-    curves = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
+    curves = {line.get_label(): line.get_ydata() for line in axes_of(figure)[2].lines}
     assert curves["sample"].sum() == pytest.approx(1, abs=1e-6)
     write_fcs(tmp_path / "other.fcs", events[:, :5], names=names[:5], labels=labels[:5], ranges=ranges[:5])
     with pytest.raises(FcsError) as error:
@@ -211,9 +219,11 @@ def test_a_spillover_map_writes_what_the_matrix_holds_in_percent() -> None:
     matrix = np.array([(1.0, 0.123, 0.0002), (-0.02, 1.0, 0.5), (0.0, 0.0, 1.0)])
     figure = pictures.compensation(Spillover(("FITC-A", "PE-A", HOSTILE), matrix))
 
-    written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    written = {text.get_position(): text.get_text() for text in axes_of(figure)[0].texts}
     assert written == {(1, 0): "12.3", (0, 1): "−2.0", (2, 1): "50.0"}
-    np.testing.assert_allclose(figure.axes[0].images[0].get_array().compressed(), 100 * matrix[~np.eye(3, dtype=bool)])
+    np.testing.assert_allclose(
+        axes_of(figure)[0].images[0].get_array().compressed(), 100 * matrix[~np.eye(3, dtype=bool)]
+    )
     assert "SIMULATED DATA" in [text.get_text() for text in pictures.compensation(open_fcs(FILE)).texts]
 
 
@@ -223,7 +233,7 @@ def test_changes_of_the_map_are_those_of_the_means(adata: AnnData) -> None:
     frame = get.frequencies(adata, populations=["Treg", "NK"]).filter(pl.col("frequency").is_finite())
     means = frame.group_by("population", "arm", "visit").agg(pl.col("frequency").mean())
     mean = {tuple(map(str, row[:3])): row[3] for row in means.iter_rows()}
-    panel = figure.axes[1]
+    panel = axes_of(figure)[1]
     assert panel.get_title(loc="left") == "IL-2"
     changes = {text.get_position(): text.get_text() for text in panel.texts}
     for row, name in enumerate(("Treg", "NK")):
@@ -234,7 +244,7 @@ def test_changes_of_the_map_are_those_of_the_means(adata: AnnData) -> None:
 
 def test_the_medians_are_those_of_the_object(adata: AnnData) -> None:
     figure = pictures.median_map(adata)
-    ax = figure.axes[0]
+    ax = axes_of(figure)[0]
 
     rows, columns = ([label.get_text() for label in axis] for axis in (ax.get_yticklabels(), ax.get_xticklabels()))
     text = {t.get_position(): t.get_text() for t in ax.texts}
@@ -247,7 +257,7 @@ def test_a_subject_looks_the_same_in_every_figure(adata: AnnData) -> None:
     figures = [pictures.dynamics(adata, highlight=names) for names in (["SIM-002"], ["SIM-001", "SIM-002"])]
     looks = []
     for figure in figures:
-        (line,) = [line for line in figure.axes[0].lines if line.get_label() == "_subject SIM-002"]
+        (line,) = [line for line in axes_of(figure)[0].lines if line.get_label() == "_subject SIM-002"]
         looks.append((line.get_color(), line.get_marker(), line.get_linestyle()))
     assert looks[0] == looks[1] == tuple(pictures.subject_styles(["SIM-002"])["SIM-002"])
     own = get.frequencies(adata, populations=["CD4"]).filter(subject="SIM-002").sort("week")["frequency"]
