@@ -6,7 +6,6 @@ import importlib.util
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -15,6 +14,8 @@ from tests.conftest import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 #: Not figures: a context, a file writer, an outline to be drawn, the styles of subjects.
 _HELPERS = {"Outline", "save_figure", "subject_styles", "theme"}

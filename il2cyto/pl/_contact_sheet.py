@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
 
-from il2cyto.pl._gated import GatedCohort, ordered
+from il2cyto.pl._gated import GatedCohort
+from il2cyto.pl._order import ordered
 from il2cyto.pl._theme import DOUBLE_COLUMN, GREY, INK, MM, add_footer, printable, theme
 
 if TYPE_CHECKING:

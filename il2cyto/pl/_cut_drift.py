@@ -12,7 +12,7 @@ from il2cyto import get
 from il2cyto._keys import Obs, Uns
 from il2cyto._populations import require_populations
 from il2cyto.errors import PopulationError
-from il2cyto.pl._gated import ordered
+from il2cyto.pl._order import ordered
 from il2cyto.pl._gates import CUT
 from il2cyto.pl._outlines import AXES
 from il2cyto.pl._scales import Scale, spec_of
