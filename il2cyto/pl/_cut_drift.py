@@ -12,11 +12,12 @@ from il2cyto import get
 from il2cyto._keys import Obs, Uns
 from il2cyto._populations import require_populations
 from il2cyto.errors import PopulationError
-from il2cyto.pl._order import ordered
 from il2cyto.pl._gates import CUT
+from il2cyto.pl._order import ordered
 from il2cyto.pl._outlines import AXES
 from il2cyto.pl._scales import Scale, spec_of
 from il2cyto.pl._theme import DOUBLE_COLUMN, GREY, INK, MM, PERIOD, add_footer, printable, theme
+from il2cyto.template import ReferenceLineGate
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -142,11 +143,12 @@ def _label_axes(ax: Axes, adata: AnnData, rows: pl.DataFrame, population: str, c
     # Bounds are far off as a rule; what counts is how the cuts move, so they show only where cuts come near.
     margin = 0.2 * (high - low) or 0.05
     limits = (low - margin, high + margin)
-    if coordinate in AXES:
+    line = coordinate in AXES and not isinstance(gate, ReferenceLineGate)
+    if line:
         Scale.within(spec_of(adata, template, key), limits).draw(ax.yaxis)
     else:
         ax.set_ylim(limits)
-    ax.set_ylabel(printable(key if coordinate in AXES else coordinate, limit=30))
+    ax.set_ylabel(printable(key if line else coordinate, limit=30))
     ax.set_title(f"Cut of {printable(population, limit=40)}", loc="left", weight="bold")
 
 

@@ -19,7 +19,7 @@ from il2cyto.pl._gates import CUT, PALETTE, percent
 from il2cyto.pl._outlines import AXES, NOTICES, Cuts, corners_of, owned_gate
 from il2cyto.pl._scales import Scale, spec_of
 from il2cyto.pl._theme import GREY, INK, printable
-from il2cyto.template import FixedGate, RefGate
+from il2cyto.template import FixedGate, ReferenceLineGate, RefGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,6 +201,8 @@ class GatedCohort:
             turned = corners[:, ::-1] if gate.keys[0] != keys[0] else corners
             ax.add_patch(Polygon(turned, fill=False, edgecolor=INK, **look))
             return
+        if isinstance(gate, ReferenceLineGate):
+            return  # its cut is the height of a slanted line
         final = {"cut": gate.at} if isinstance(gate, FixedGate) else cuts.final
         for name, value in final.items():
             if name not in AXES:

@@ -84,6 +84,9 @@ def corners_of(gate: Gate | None, cuts: Positions, x: Limits, y: Limits) -> Floa
 
 
 def _corners(gate: Any, cuts: Positions, x: Limits, y: Limits) -> FloatArray | None:
+    final = {name: _number(value) for name, value in cuts.items()}
+    if gate.fitted and final and np.isfinite(list(final.values())).all():
+        gate = gate.at_cuts(final)
     match gate.method:
         case "polygon":
             return np.array(gate.vertices, np.float64)
@@ -100,10 +103,8 @@ def _corners(gate: Any, cuts: Positions, x: Limits, y: Limits) -> FloatArray | N
             return _box(left, right, bottom, top)
         case "interval":
             return _box(*_ends(gate.min, gate.max, x), *y)
-        case "corner" | "tmix2d" if cuts and all(np.isfinite(_number(value)) for value in cuts.values()):
-            return _corners(gate.at_cuts({name: _number(value) for name, value in cuts.items()}), {}, x, y)
-        case "singlet" if {"intercept", "slope", "width"} <= cuts.keys():
-            intercept, slope, width = (_number(cuts[name]) for name in ("intercept", "slope", "width"))
+        case "singlet" if {"intercept", "slope", "width"} <= final.keys():
+            intercept, slope, width = (final[name] for name in ("intercept", "slope", "width"))
             ends = np.array(x)
             middle = intercept + slope * ends
             lower = np.column_stack([ends, middle - width])

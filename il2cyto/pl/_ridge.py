@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 from il2cyto._keys import Obs
 from il2cyto.errors import PopulationError
 from il2cyto.pl._gated import GatedCohort
-from il2cyto.pl._order import ordered
 from il2cyto.pl._gates import CUT
+from il2cyto.pl._order import ordered
 from il2cyto.pl._outlines import owned_gate
 from il2cyto.pl._theme import GREY, INK, MM, SINGLE_COLUMN, add_footer, printable, theme
 from il2cyto.template._gates import Cut1D

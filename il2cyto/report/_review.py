@@ -19,6 +19,7 @@ from il2cyto.io import read_densities
 from il2cyto.pl._outlines import Cuts
 from il2cyto.pl._scales import spec_of
 from il2cyto.report._outline import Axis, axis_of, cuts_of, lines_of, outline_of
+from il2cyto.template import ReferenceLineGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -153,7 +154,7 @@ class _Panel:
         return {
             "n": int(events),
             "fraction": fraction if np.isfinite(fraction) else None,
-            "cuts": lines_of(cuts),
+            "cuts": [] if isinstance(population.gate, ReferenceLineGate) else lines_of(cuts),
             "shape": outline_of(population.gate, cuts, x, y),
             "flags": list(dict.fromkeys([*cuts.flags, *self.flags.get(key, [])])),
         }
