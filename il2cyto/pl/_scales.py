@@ -61,7 +61,7 @@ class Scale:
             case _:
                 low, high = _span(values)
                 ticks = np.arange(np.ceil(low / (s := _round_step(high - low))), np.floor(high / s) + 1) * s + 0.0
-                return cls(low, high, ticks, tuple(f"{tick:g}" for tick in ticks), np.empty(0))
+                return cls(low, high, ticks, tuple(f"{tick:g}".replace("-", "−") for tick in ticks), np.empty(0))
 
     @classmethod
     def within(cls, spec: Spec, limits: tuple[float, float]) -> Scale:
