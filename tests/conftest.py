@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from il2cyto import pipeline
+
 PROJECT = Path(__file__).parents[1]
 
 
@@ -22,4 +24,12 @@ def shared() -> Path:
         if os.environ.get("IL2CYTO_REQUIRE_SHARED"):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small simulated trial, run once; tests read it and change nothing."""
+    folder = tmp_path_factory.mktemp("sample") / "results"
+    pipeline.run(PROJECT / "sample_data" / "study.yaml", folder)
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import cycle
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from il2cyto import tl
 from il2cyto._keys import ROOT, Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
 from il2cyto.pl._labels import ALPHA, p_column
+from il2cyto.pl._subjects import subject_styles
 from il2cyto.pl._theme import (
     DOUBLE_COLUMN,
     MM,
@@ -51,6 +52,7 @@ def dynamics(
     denominator: str | None = None,
     error: Literal["sem", "ci"] = "sem",
     individuals: bool = True,
+    highlight: Sequence[str] = (),
     group: str = Obs.ARM,
     contrasts: pl.DataFrame | None = None,
     axes: Sequence[Axes] | None = None,
@@ -73,6 +75,8 @@ def dynamics(
         What the bars show: the standard error of the mean, or its 95 % t interval.
     individuals
         Draw each subject as a faint line behind the mean.
+    highlight
+        Subjects drawn in a style of their own, the same in every figure (:func:`subject_styles`).
     group
         Column of `obs` that parts the subjects; `arm`, or `responder` for the twin figure.
     contrasts
@@ -90,7 +94,7 @@ def dynamics(
     PopulationError
         Unknown population or denominator, or no endpoint in the object.
     ValueError
-        `error` is unknown, or `axes` are fewer than populations.
+        `error` is unknown, `axes` are fewer than populations, or a subject of `highlight` is not in the object.
     """
     if error not in ERRORS:
         msg = f"dynamics: no error {error!r}; allowed are {', '.join(map(repr, ERRORS))}."
@@ -98,6 +102,10 @@ def dynamics(
     names = list(dict.fromkeys(populations or endpoint_populations(adata, denominator=denominator)))
     if axes is not None and len(axes) < len(names):
         msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
+        raise ValueError(msg)
+    absent = [subject for subject in highlight if subject not in set(adata.obs[Obs.SUBJECT])]
+    if absent:
+        msg = f"dynamics: highlight: no subject {', '.join(map(repr, absent))} in the object."
         raise ValueError(msg)
     frames = (
         of(adata, populations=names, denominator=denominator, group=group)
@@ -113,6 +121,7 @@ def dynamics(
             if individuals:
                 _draw_individuals(ax, values.filter(of_population), timeline, styles)
             _draw_means(ax, summary.filter(of_population), timeline, styles, error)
+            _draw_highlighted(ax, values.filter(of_population), timeline, highlight)
             title, unit = _titles(adata, name, denominator)
             _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
             timeline.draw(ax)
@@ -121,7 +130,7 @@ def dynamics(
                 _mark_differences(ax, contrasts.filter(of_population), timeline)
         figure = panels[0].figure.get_figure(root=True)
         spare = panels[len(names) :] if axes is None else []
-        _add_legend(figure, spare, styles, timeline)
+        _add_legend(figure, spare, styles, timeline, highlight)
         simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
         caption = _caption(error, timeline, individuals=individuals, arms=len(styles), tests=contrasts)
         if axes is None:
@@ -158,6 +167,23 @@ def _draw_individuals(ax: Axes, values: pl.DataFrame, timeline: Timeline, styles
         y[who, [columns[visit] for visit in rows[Obs.VISIT].cast(pl.String)]] = rows["frequency"]
         x = np.tile([*timeline.position.values(), np.nan], len(y))
         ax.plot(x, y.ravel(), color=style.colour, alpha=0.25, linewidth=0.4, zorder=1.5, label=f"_subjects {arm}")
+
+
+def _draw_highlighted(ax: Axes, values: pl.DataFrame, timeline: Timeline, highlight: Sequence[str]) -> None:
+    for subject, style in subject_styles(highlight).items():
+        rows = values.filter(pl.col(Obs.SUBJECT) == subject)
+        found = dict(rows.select(pl.col(Obs.VISIT).cast(pl.String), "frequency").iter_rows())
+        y = [found.get(visit, np.nan) for visit in timeline.position]
+        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dashes}
+        ax.plot(
+            list(timeline.position.values()),
+            y,
+            linewidth=0.8,
+            markersize=2.2,
+            zorder=2.5,
+            label=f"_subject {subject}",
+            **look,
+        )
 
 
 def _draw_means(ax: Axes, summary: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], error: str) -> None:
@@ -231,11 +257,25 @@ def _label(adata: AnnData, name: str) -> str:
     return (str(adata.var.at[name, Var.LABEL]) if labelled else "") or name
 
 
-def _add_legend(figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline) -> None:
+def _add_legend(
+    figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline, highlight: Sequence[str]
+) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dashes, label=printable(arm, limit=30))
         for arm, s in styles.items()
         if len(styles) > 1
+    ]
+    handles += [
+        Line2D(
+            [],
+            [],
+            color=s.colour,
+            marker=s.marker,
+            linestyle=s.dashes,
+            linewidth=0.8,
+            label=printable(subject, limit=20),
+        )
+        for subject, s in subject_styles(highlight).items()
     ]
     if len(timeline.periods):
         handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))

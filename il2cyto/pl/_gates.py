@@ -62,7 +62,7 @@ class Outline:
     @property
     def text(self) -> str:
         """Name, percentage and whether a person set it."""
-        share = f" {_percent(self.fraction)}" if np.isfinite(self.fraction) else ""
+        share = f" {percent(self.fraction)}" if np.isfinite(self.fraction) else ""
         return f"{printable(self.name, limit=24)}{share}{' (manual)' if self.overridden else ''}"
 
 
@@ -214,5 +214,6 @@ def _bin(values: FloatArray, scale: Scale) -> npt.NDArray[np.int64]:
     return np.minimum(index, BINS - 1)
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """Write a fraction as a percentage with three digits."""
     return f"{100 * fraction:.3g} %"

@@ -42,10 +42,11 @@ class ArmStyle(NamedTuple):
     dashes: Literal["-", "--", "-.", ":"]
 
 
-# Okabe and Ito's palette behind a grey-blue for the control, which recedes beside vermilion.
+# Okabe and Ito's palette behind a grey-blue for the control, which recedes beside vermilion; that one is a little darker
+# than theirs, so that the two differ in grey as well.
 _ARMS: Final = (
-    ArmStyle("#5B7C99", "o", "-"),
-    ArmStyle("#D55E00", "s", "-"),
+    ArmStyle("#7396B4", "o", "--"),
+    ArmStyle("#C04E00", "s", "-"),
     ArmStyle("#009E73", "^", "--"),
     ArmStyle("#CC79A7", "D", "-."),
     ArmStyle("#E69F00", "v", ":"),

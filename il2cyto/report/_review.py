@@ -16,7 +16,9 @@ import polars as pl
 
 from il2cyto import get
 from il2cyto.io import read_densities
-from il2cyto.report._outline import Axis, Cuts, axis_of, cuts_of, outline_of
+from il2cyto.pl._outlines import Cuts
+from il2cyto.pl._scales import spec_of
+from il2cyto.report._outline import Axis, axis_of, cuts_of, lines_of, outline_of
 from il2cyto.template import ReferenceLineGate
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ class _Panel:
             return None
         first = next(iter(views.values()))
         x, y = (
-            axis_of(self.template, key, limits)
+            axis_of(key, limits, spec_of(self.adata, self.template, key))
             for key, limits in ((first.x, first.x_limits), (first.y, first.y_limits))
         )
         tiles = [
@@ -152,7 +154,7 @@ class _Panel:
         return {
             "n": int(events),
             "fraction": fraction if np.isfinite(fraction) else None,
-            "cuts": [] if isinstance(population.gate, ReferenceLineGate) else cuts.lines(),
+            "cuts": [] if isinstance(population.gate, ReferenceLineGate) else lines_of(cuts),
             "shape": outline_of(population.gate, cuts, x, y),
             "flags": list(dict.fromkeys([*cuts.flags, *self.flags.get(key, [])])),
         }

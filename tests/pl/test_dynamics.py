@@ -141,7 +141,7 @@ def test_arms_keep_their_colours_and_the_legend_stands_once(cohort: AnnData) -> 
     ]
     alone = pl.dynamics(cohort[cohort.obs["arm"] == "IL-2"], populations=["CD4"])
     for ax in (panels(figure)[0], panels(alone)[0]):
-        assert to_rgb(means(ax)["IL-2"][0].get_color()) == to_rgb("#D55E00")
+        assert to_rgb(means(ax)["IL-2"][0].get_color()) == to_rgb("#C04E00")
 
 
 def test_the_caption_names_the_error_and_simulated_data_say_so(cohort: AnnData) -> None:

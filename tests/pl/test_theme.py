@@ -4,7 +4,9 @@ import re
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from il2cyto.pl import save_figure, theme
@@ -70,8 +72,17 @@ def test_a_second_footer_replaces_the_first() -> None:
 def test_arms_differ_by_colour_and_by_marker_and_the_control_is_grey_blue() -> None:
     styles = arm_styles(["placebo", "low", "high", "higher"])
 
-    assert styles["placebo"].colour == "#5B7C99"
+    assert styles["placebo"].colour == "#7396B4"
     assert len({style.colour for style in styles.values()}) == len({style.marker for style in styles.values()}) == 4
+
+
+def test_two_arms_differ_in_grey_and_without_any_colour() -> None:
+    control, treated = arm_styles(["placebo", "IL-2"]).values()
+    # Luminance of ITU-R BT.601, as of a printer without colour.
+    grey = [float(np.dot(to_rgb(style.colour), (0.299, 0.587, 0.114))) for style in (control, treated)]
+
+    assert abs(grey[0] - grey[1]) > 0.12
+    assert control.dashes != treated.dashes
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from il2cyto import pipeline
 from il2cyto.report import write_report
 
 if TYPE_CHECKING:
@@ -17,14 +16,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
-
 
 @pytest.fixture(scope="session")
-def gated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of the sample data; tests that change them work on a copy."""
-    folder = tmp_path_factory.mktemp("report") / "results"
-    pipeline.run(SAMPLE_DATA / "study.yaml", folder)
+def gated(sample_results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the sample data with their report; tests that change them work on a copy."""
+    folder = Path(shutil.copytree(sample_results, tmp_path_factory.mktemp("report") / "results"))
     write_report(folder)
     return folder
 

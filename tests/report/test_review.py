@@ -11,7 +11,8 @@ import pytest
 
 from il2cyto import get
 from il2cyto.io import read_anndata, read_densities
-from il2cyto.report._outline import Axis, Cuts, outline_of
+from il2cyto.pl._outlines import Cuts
+from il2cyto.report._outline import Axis, outline_of
 from il2cyto.report._results import read_results
 from il2cyto.report._review import gallery_data, levels, review_data
 from il2cyto.template import ReferenceLineGate
