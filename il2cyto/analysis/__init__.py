@@ -8,11 +8,11 @@ from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.analysis._analyse import Analysis as Analysis, analyse as analyse
-    from il2cyto.analysis._inputs import (
+    from il2cyto.analysis._keep import keep_inputs as keep_inputs, kept_inputs as kept_inputs
+    from il2cyto.analysis._sources import (
         trial_of_cohort as trial_of_cohort,
         trial_of_frequencies as trial_of_frequencies,
     )
-    from il2cyto.analysis._keep import keep_inputs as keep_inputs, kept_inputs as kept_inputs
     from il2cyto.analysis._write import write_tables as write_tables
 
 
@@ -23,8 +23,8 @@ __getattr__, __dir__, __all__ = attach(
         "analyse": "_analyse",
         "keep_inputs": "_keep",
         "kept_inputs": "_keep",
-        "trial_of_cohort": "_inputs",
-        "trial_of_frequencies": "_inputs",
+        "trial_of_cohort": "_sources",
+        "trial_of_frequencies": "_sources",
         "write_tables": "_write",
     },
 )

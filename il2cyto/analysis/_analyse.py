@@ -13,23 +13,23 @@ from il2cyto import tl
 from il2cyto.analysis import _populations as populations
 from il2cyto.analysis._absolute import absolute_counts, absolute_tables
 from il2cyto.analysis._clinical import Clinical, clinical_tables
-from il2cyto.analysis._inputs import (
-    Inputs,
+from il2cyto.analysis._collect import Collected
+from il2cyto.analysis._methods import methods_text
+from il2cyto.analysis._sources import (
     cohorts_of,
     inputs_of_cohorts,
     inputs_of_frame,
     trial_of_cohort,
     trial_of_frequencies,
 )
-from il2cyto.analysis._methods import methods_text
-from il2cyto.errors import Il2cytoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from anndata import AnnData
 
     from il2cyto._tidy import Panels
+    from il2cyto.analysis._inputs import Inputs
     from il2cyto.clinical import Endpoints
     from il2cyto.io import ClinicalData
     from il2cyto.study import TrialFile
@@ -121,15 +121,8 @@ def analyse(
     inputs = _inputs(data, trial, clinical)
     fits = populations.fit_models(inputs, workers=workers or os.cpu_count() or 1)
     found = clinical_tables(inputs, clinical)
-    notices = [*inputs.notices, *populations.notes(fits), *found.notices]
-    tables: dict[str, pl.DataFrame] = {}
-
-    def add(name: str, make: Callable[[], pl.DataFrame]) -> None:
-        try:
-            tables[name] = make()
-        except Il2cytoError as error:
-            notices.append(f"{name}: left out: {error}")
-
+    made = Collected(notices=[*inputs.notices, *populations.notes(fits), *found.notices])
+    tables, notices, add = made.tables, made.notices, made.add
     level = inputs.settings.level
     add("population_means", lambda: _means(inputs, fits))
     if inputs.baseline is not None and inputs.after:
@@ -144,7 +137,7 @@ def analyse(
     add("flags", lambda: populations.flagged(inputs))
     add("response", lambda: _response(inputs, found))
     add("missing", lambda: _missing(inputs, found))
-    tables |= {**found.tables, **absolute_tables(inputs, absolute_counts(inputs, clinical))}
+    tables.update(found.tables | absolute_tables(inputs, absolute_counts(inputs, clinical)))
     kept = {name: _plain(table) for name, table in tables.items() if table.height}
     methods = methods_text(inputs, fits, found, kept, notices)
     return Analysis(kept, methods, found.endpoints, found.sets, tuple(notices), inputs)

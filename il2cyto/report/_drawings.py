@@ -77,7 +77,8 @@ def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
         at = done.inputs.primary or done.inputs.after[-1]
         forest = pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
         with pictures.theme():
-            caption = f"Odds ratio and interval at {printable(at)}, {printable(str(name[0]).replace(' - ', ' v '))}."
+            compared = printable(str(name[0]).replace(" - ", " v "))
+            caption = f"Odds ratio and interval at {printable(at)}, {compared}."
             add_footer(forest, caption, simulated=trial.simulated)
         yield f"forest{suffix}", forest
         yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)
