@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from il2cyto.errors import FcsError, FcsWarning, PanelError, TemplateError
-from il2cyto.gt import Events, make_plan, panel_plausibility
 from il2cyto.inventory import Problem, joined, problems_table, take_inventory
 from il2cyto.io import local_copy, open_fcs, read_overrides, read_template, write_csv
 from il2cyto.report import write_check_page
@@ -81,6 +80,9 @@ def _exchanged(study: Study, files: pl.DataFrame, progress: Progress) -> Iterato
 
 
 def _implausible(study: Study, name: str, template: GatingTemplate) -> str:
+    # Here, since it brings numba along: a check of headers should start at once.
+    from il2cyto.gt import Events, make_plan, panel_plausibility
+
     try:
         with local_copy(study.source(name)) as path:
             file = open_fcs(path)
