@@ -38,6 +38,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         template_folders as template_folders,
         write_template as write_template,
     )
+    from il2cyto.io._validate import (
+        SchemaProblem as SchemaProblem,
+        schema_problems as schema_problems,
+        validate as validate,
+    )
     from il2cyto.io._workbook import write_workbook as write_workbook
 
 
@@ -49,6 +54,7 @@ __getattr__, __dir__, __all__ = attach(
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
+        "SchemaProblem": "_validate",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
         "read_densities": "_densities",
@@ -57,6 +63,8 @@ __getattr__, __dir__, __all__ = attach(
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
         "read_study": "_study",
+        "schema_problems": "_validate",
+        "validate": "_validate",
         "write_fcs": "_fcs",
         "find_template": "_templates",
         "read_overrides": "_overrides",
