@@ -181,6 +181,36 @@ def demo(
     _close(output)
 
 
+@app.command()
+def export(
+    results: Annotated[Path, typer.Argument(help="The folder that gate or run wrote.", show_default=False)],
+    to: Annotated[
+        list[str],
+        typer.Option("--to", help="cdisc, flowjo, gatingml, immport, manifest, miflowcyt or prism; may be repeated."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; default: RESULTS/export/TARGET.")] = None,
+    study: Annotated[Path | None, typer.Option(help="study.yaml, for study days, analysis sets and labels.")] = None,
+    terms: Annotated[Path | None, typer.Option(help="For cdisc: CSV with names of further populations.")] = None,
+) -> None:
+    """Write results in another form, from the results alone; exit code 1 if CDISC's rules are broken.
+
+    Example: il2cyto export results --to cdisc --to prism --study trial/study.yaml
+    """
+    from il2cyto import exchange
+
+    broken = False
+    for target in to:
+        folder = out / target if out is not None and len(to) > 1 else out
+        written = exchange.export(results, target, folder, study=study, terms=terms)  # type: ignore[arg-type]
+        for path in written.files:
+            typer.echo(path)
+        for notice in written.notices:
+            typer.echo(notice, err=True)
+        broken = broken or (target == "cdisc" and bool(written.notices))
+    if broken:
+        raise typer.Exit(SOME_FAILED)
+
+
 @templates_app.command("list")
 def list_templates() -> None:
     """List the templates that can be named in a study, a line each: name, version, description."""

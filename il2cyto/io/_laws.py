@@ -50,7 +50,12 @@ def broken_laws(adata: AnnData) -> Iterator[SchemaProblem]:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = counts / parents
     yield from _where(
-        adata, np.isfinite(x) & (x != share), "X", "", "a fraction that is not counts / parent_counts", "law 1: the quotient"
+        adata,
+        np.isfinite(x) & (x != share),
+        "X",
+        "",
+        "a fraction that is not counts / parent_counts",
+        "law 1: the quotient",
     )
     for slot, key, values in (("X", "", x), ("layers", Layers.COUNTS, counts)):
         yield from _where(

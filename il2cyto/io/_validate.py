@@ -143,7 +143,9 @@ def _wrong_types(adata: AnnData) -> Iterator[SchemaProblem]:
         for key, allowed in types.items():
             found = _kind(content[key]) if key in content else allowed
             if found != allowed and not (found == "ordered category" and allowed == _CATEGORY):
-                yield SchemaProblem(slot, key, found, allowed, "convert the column" if slot != "layers" else "convert it")
+                yield SchemaProblem(
+                    slot, key, found, allowed, "convert the column" if slot != "layers" else "convert it"
+                )
 
 
 def _kind(values: Any) -> str:
@@ -187,4 +189,6 @@ def _events_problems(adata: AnnData) -> Iterator[SchemaProblem]:
         columns, names = adata.obsm[Obsm.GATING].shape[1], len(adata.uns.get(Uns.GATING_COLS, ()))
         if columns != names:
             found = f"{columns} columns, {names} names"
-            yield SchemaProblem("obsm", Obsm.GATING, found, "a name in uns['gating_cols'] for each", "gate the file again")
+            yield SchemaProblem(
+                "obsm", Obsm.GATING, found, "a name in uns['gating_cols'] for each", "gate the file again"
+            )

@@ -4,18 +4,21 @@ import copy
 import datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests._cohort import make_cohort, not_evaluable
-from anndata import AnnData
 from hypothesis import given, settings, strategies as st
 
 from il2cyto import cohort, datasets, io
 from il2cyto.errors import SchemaError
+from tests._cohort import make_cohort, not_evaluable
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 @cache
