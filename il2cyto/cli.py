@@ -263,7 +263,10 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
 @templates_app.command("import")
 def import_template(
     file: Annotated[
-        Path, typer.Argument(help="A Gating-ML 2.0 document or a FlowJo 10 workspace (.wsp).", show_default=False)
+        Path,
+        typer.Argument(
+            help="A Gating-ML 2.0 document, a FlowJo 10 workspace (.wsp) or an openCyto CSV.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the templates.", show_default=False)],
     fcs: Annotated[Path | None, typer.Option(help="Folder with the FCS files, to compare counts.")] = None,
@@ -281,6 +284,13 @@ def import_template(
     imported = exchange.import_templates(file, out)
     for path in imported.files:
         typer.echo(path)
+    if imported.rows is not None:
+        for line, alias, *_, converted, _, notes in imported.rows.iter_rows():
+            typer.echo(
+                f"line {line} {alias}: {'converted' if converted else 'NOT CONVERTED'}. {notes}".rstrip(), err=True
+            )
+        if not imported.templates:
+            typer.echo("Write numbers and gates where the template says FILL_IN; it does not load before.", err=True)
     if fcs is not None and compare is not None:
         table = exchange.compare_counts(imported, fcs)
         typer.echo(exchange.write_comparison(table, compare))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -11,9 +12,18 @@ from il2cyto.errors import TemplateError
 from il2cyto.io import FlowJoSample, write_csv, write_template
 from il2cyto.io._flowjo import parse_flowjo
 from il2cyto.io._gatingml import parse_gatingml
+from il2cyto.io._opencyto import read_opencyto
 from il2cyto.io._strategy import plain_name
+from il2cyto.io._templates import write_draft
 from il2cyto.io._xml import GATING, read_xml
 from il2cyto.template import GatingTemplate
+
+ROW_SCHEMA: Final = {
+    "line": pl.Int64,
+    **dict.fromkeys(("alias", "pop", "gating_method"), pl.String),
+    "converted": pl.Boolean,
+    **dict.fromkeys(("populations", "notes"), pl.String),
+}
 
 
 @dataclass(frozen=True)
@@ -28,15 +38,18 @@ class Imported:
         For a workspace: its samples, each with the template it has; empty for Gating-ML, whose gates are for any sample.
     files
         What was written.
+    rows
+        For openCyto: line, alias, pop, method, whether it was converted, into which populations, notes.
     """
 
     templates: tuple[GatingTemplate, ...]
     samples: tuple[FlowJoSample, ...]
     files: tuple[Path, ...]
+    rows: pl.DataFrame | None = None
 
 
 def import_templates(file: str | Path, out: str | Path) -> Imported:
-    """Make templates of a Gating-ML 2.0 document or a FlowJo 10 workspace.
+    """Make templates of a Gating-ML 2.0 document, a FlowJo 10 workspace or an openCyto CSV template.
 
     Parameters
     ----------
@@ -44,7 +57,9 @@ def import_templates(file: str | Path, out: str | Path) -> Imported:
         The document; which of the two it is, it says itself.
     out
         Folder: each template becomes ``<out>/<name>/template.yaml``; of a workspace there is also ``samples.csv``, the
-        template of each sample.
+        template of each sample; of a CSV ``rows.csv``, what became of each row. A CSV that leaves numbers or gates open
+        becomes a file with ``FILL_IN`` in their places, which does not load until somebody has written them; it is then not
+        among `templates`.
 
     Raises
     ------
@@ -52,14 +67,14 @@ def import_templates(file: str | Path, out: str | Path) -> Imported:
         If the file is neither, is not safe to read, or holds what a template cannot say.
     """
     file, out = Path(file), Path(out)
+    if file.suffix.lower() == ".csv":
+        return _opencyto(file, out)
     root = read_xml(file)
     if root.tag == f"{{{GATING}}}Gating-ML":
         template = parse_gatingml(root, file=file.name)
         return Imported((template,), (), (write_template(template, out),))
     if root.tag != "Workspace":
-        msg = (
-            f"{file.name}: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace; export the gates as one of these"
-        )
+        msg = f"{file.name}: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace nor an openCyto CSV; export the gates as one of these"
         raise TemplateError(msg)
     samples = _named(parse_flowjo(root, file=file.name))
     templates = tuple({sample.template.name: sample.template for sample in samples}.values())
@@ -70,6 +85,23 @@ def import_templates(file: str | Path, out: str | Path) -> Imported:
         orient="row",
     )
     return Imported(templates, samples, (*files, write_csv(table, out / "samples.csv")))
+
+
+def _opencyto(file: Path, out: Path) -> Imported:
+    draft = read_opencyto(file)
+    rows = pl.DataFrame(
+        [
+            (row.line, row.alias, row.pop, row.method, row.converted, ";".join(row.populations), "; ".join(row.notes))
+            for row in draft.rows
+        ],
+        schema=ROW_SCHEMA,
+        orient="row",
+    )
+    report = write_csv(rows, out / "rows.csv")
+    if not draft.complete:
+        return Imported((), (), (write_draft(draft.content, out), report), rows)
+    template = GatingTemplate.model_validate(draft.content)
+    return Imported((template,), (), (write_template(template, out), report), rows)
 
 
 def _named(samples: tuple[FlowJoSample, ...]) -> tuple[FlowJoSample, ...]:
