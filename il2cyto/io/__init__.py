@@ -12,6 +12,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._bridges import (
+        to_composition as to_composition,
+        to_ehrdata as to_ehrdata,
+        to_mudata as to_mudata,
+    )
     from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._densities import (
         Density as Density,
@@ -64,6 +69,9 @@ __getattr__, __dir__, __all__ = attach(
         "read_gatingml": "_gatingml",
         "read_study": "_study",
         "schema_problems": "_validate",
+        "to_composition": "_bridges",
+        "to_ehrdata": "_bridges",
+        "to_mudata": "_bridges",
         "validate": "_validate",
         "write_fcs": "_fcs",
         "find_template": "_templates",
