@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,9 @@ def to_mudata(cohorts: Mapping[str, AnnData]) -> Any:
     if problems:
         msg = f"to_mudata: several tubes of {', '.join(problems)}; keep one replicate of each"
         raise SchemaError(msg)
-    with mudata.set_options(pull_on_update=False):
+    # mudata 0.3 would copy the panels' columns into the common obs; 0.4 has no such option and does not.
+    apart = mudata.set_options(pull_on_update=False) if hasattr(mudata, "set_options") else nullcontext()
+    with apart:
         return mudata.MuData(panels)
 
 
