@@ -6,7 +6,7 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test coverage bench lint format wheel clean
+.PHONY: help demo test coverage bench lint format pictures wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ lint: $(VENV)/.stamp-lint $(VENV)/.stamp-test ## check style, types, layers and 
 format: $(VENV)/.stamp-lint ## rewrite the code as `make lint` wants it
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+pictures: $(VENV)/.stamp ## draw the picture of every shipped template
+	@$(BIN)/python -c 'from il2cyto import io, pl; [pl.save_figure(pl.template_tree(io.read_template(name)), folder / "gates.svg") for name, folder in io.template_folders().items()]'
 
 wheel: $(VENV)/.stamp-build ## build sdist and wheel into dist/ and check their description
 	@rm -rf dist

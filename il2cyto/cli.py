@@ -36,6 +36,13 @@ app.add_typer(templates_app, name="templates")
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, study.yaml.", show_default=False)]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Threads; default: one per core.")]
+DaskOption = Annotated[
+    str | None,
+    typer.Option("--dask", help="A Dask scheduler's address or file, or 'local' for processes on this machine."),
+]
+ShardsOption = Annotated[
+    str | None, typer.Option("--shards", help="URL for the shards, such as s3://bucket/trial; default: OUT/shards.")
+]
 
 
 def main() -> None:
@@ -91,6 +98,9 @@ def gate(
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
+    shards: ShardsOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only list what would be gated, and why.")] = False,
 ) -> None:
     """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
 
@@ -98,8 +108,11 @@ def gate(
     """
     from il2cyto import pipeline
 
+    if dry_run:
+        _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
     with _progress() as progress:
-        output = pipeline.gate(study, out, events=events, workers=workers, progress=progress)
+        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
 
 
@@ -109,6 +122,9 @@ def run(
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
+    shards: ShardsOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only list what would be gated, and why.")] = False,
 ) -> None:
     """Gate a study, summarise the populations by arm and visit, and draw them.
 
@@ -116,9 +132,33 @@ def run(
     """
     from il2cyto import pipeline
 
+    if dry_run:
+        _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
     with _progress() as progress:
-        output = pipeline.run(study, out, events=events, workers=workers, progress=progress)
+        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
     _close(output)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that gate or run has written.", show_default=False)],
+) -> None:
+    """Check a folder of results against its run record: that the record is whole, and the results are as it says.
+
+    Prints the head of the record; note it elsewhere, and you can tell later that no line was cut off.
+
+    Example: il2cyto verify results
+    """
+    from il2cyto.io import verify_run
+
+    found = verify_run(folder)
+    typer.echo(f"head {found.head}")
+    typer.echo(f"{found.lines} lines, {found.outputs} results, {len(found.problems)} problems", err=True)
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.problems:
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command()
@@ -343,6 +383,13 @@ def _print_problems(problems: pl.DataFrame) -> None:
         typer.echo(
             f"{severity:<8}{code} {where + ': ' if where else ''}{message}{'' if message.endswith('.') else '.'} {remedy}"
         )
+
+
+def _print_rehearsal(rows: pl.DataFrame) -> None:
+    """A line for each file of the first step that is not done."""
+    for _, step, sample, file, why in rows.iter_rows():
+        typer.echo(f"{step:<14} {sample}  {file}: {why}")
+    typer.echo(f"{rows.height} files to gate" if rows.height else "nothing to gate", err=True)
 
 
 def _close(output: Output) -> None:

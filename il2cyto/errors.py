@@ -55,6 +55,10 @@ class GatingError(Il2cytoError, ValueError):
     """A gate cannot be evaluated."""
 
 
+class RunError(Il2cytoError, RuntimeError):
+    """A folder of results cannot be written or checked."""
+
+
 class PopulationError(Il2cytoError, KeyError):
     """A population is not in the object, or not related to the others as asked."""
 

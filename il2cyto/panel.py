@@ -73,6 +73,9 @@ VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
     "ICOS": ("cd278",),
     "IFNg": ("ifn-g", "ifng", "ifn gamma", "ifnγ"),
     "TNFa": ("tnf-a", "tnf", "tnf alpha", "tnfα"),
+    "DNA1": ("dna-1", "dna 1", "dna_1", "ir191", "191ir", "ir191di"),
+    "DNA2": ("dna-2", "dna 2", "dna_2", "ir193", "193ir", "ir193di"),
+    "event_length": ("event length", "cell_length", "cell length"),
     "beads": ("counting beads", "trucount", "bead"),
 }
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from il2cyto import get
-from il2cyto.batch import failures_frame
-from il2cyto.cohort import gate_study
-from il2cyto.io import read_study, write_anndata, write_csv, write_densities
+from il2cyto.batch import failures_frame, open_cache
+from il2cyto.cohort import gate_study, read_gates, rehearse_study
+from il2cyto.io import read_run_record, read_study, write_anndata, write_csv, write_densities
+from il2cyto.provenance import record_gating, record_outputs, record_run, why
 from il2cyto.tl import summarise_dynamics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anndata import AnnData
 
     from il2cyto.batch import Failure, Progress
+    from il2cyto.cohort import GatedStudy
 
 FREQUENCY_COLUMNS = (
     *("sample", "subject", "visit", "arm", "panel", "population", "parent", "count", "parent_count"),
@@ -54,9 +57,14 @@ def gate(
     events: bool = False,
     densities: bool = True,
     workers: int | None = None,
+    dask: str | None = None,
+    shards: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study's files and write the results.
+
+    What was found in each file is kept in ``shards/``: after a run that was killed the same call goes on where it stopped, and
+    only what changed is gated again. See docs/runs.md.
 
     Parameters
     ----------
@@ -69,42 +77,30 @@ def gate(
     densities
         Also write what each gate looks at, binned for review, ``densities.npz`` (with several panels ``densities-<panel>.npz``).
     workers
-        Threads; as many as there are cores if None.
+        Threads, or processes with ``dask="local"``; as many as there are cores if None. Their number changes no result.
+    dask
+        Address of a Dask scheduler, its scheduler file, or ``local`` for processes on this machine; threads if None.
+    shards
+        URL for what was found in each file, such as ``s3://bucket/trial``; ``<out>/shards`` if None. The workers of a cluster must
+        see it.
     progress
         Called with stage, files done and files in all.
 
     Returns
     -------
     What was written: ``results.h5ad`` and ``densities.npz`` (with several panels ``results-<panel>.h5ad`` and
-    ``densities-<panel>.npz``), ``tables/frequencies.csv``, ``tables/cuts.csv`` and ``tables/failures.csv``.
+    ``densities-<panel>.npz``), ``tables/frequencies.csv``, ``tables/cuts.csv`` and ``tables/failures.csv``. ``run.jsonl``
+    records the run.
 
     Raises
     ------
     StudyError, TemplateError
         With every problem of the study or template. Nothing has been written then.
+    RunError
+        If another run is writing to the folder.
     """
-    out = Path(out)
-    gated = gate_study(
-        read_study(study),
-        workers=workers,
-        progress=progress,
-        events_dir=out / "events" if events else None,
-        densities=densities,
-    )
-    suffix = {panel: "" if len(gated.cohorts) == 1 else f"-{panel}" for panel in gated.cohorts}
-    files = [write_anndata(adata, out / f"results{suffix[panel]}.h5ad") for panel, adata in gated.cohorts.items()]
-    files += [write_densities(out / f"densities{suffix[panel]}.npz", own) for panel, own in gated.densities.items()]
-    frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
-    cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
-    tables = out / "tables"
-    files += [
-        write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"]),
-        write_csv(_with_flag_names(cuts), tables / "cuts.csv"),
-        write_csv(failures_frame(gated.failures), tables / "failures.csv"),
-    ]
-    if events:
-        files.append(out / "events")
-    return Output(out, gated.cohorts, gated.failures, tuple(files))
+    settings = {"events": events, "densities": densities}
+    return _run(study, out, settings, workers=workers, dask=dask, shards=shards, progress=progress)
 
 
 def run(
@@ -114,6 +110,8 @@ def run(
     events: bool = False,
     densities: bool = True,
     workers: int | None = None,
+    dask: str | None = None,
+    shards: str | None = None,
     progress: Progress | None = None,
 ) -> Output:
     """Gate a study and add the summary tables and pictures.
@@ -121,18 +119,111 @@ def run(
     Parameters, result and errors are those of :func:`gate`. Beside its files there are ``tables/dynamics.csv`` and
     ``figures/dynamics.{svg,pdf,png}``: the populations by arm over the visits, for each panel that has endpoints.
     """
+    settings = {"events": events, "densities": densities}
+    return _run(study, out, settings, workers=workers, dask=dask, shards=shards, progress=progress, more=_summarise)
+
+
+def rehearse(
+    study: str | Path, out: str | Path, *, events: bool = False, densities: bool = True, shards: str | None = None
+) -> pl.DataFrame:
+    """Say what :func:`gate` would have to do, and why, without reading events or writing anything.
+
+    Parameters
+    ----------
+    study, out, events, densities, shards
+        As for :func:`gate`.
+
+    Returns
+    -------
+    One row per file of the first step that is not done: panel, step, sample, file, why. Later steps are not listed: which files
+    they concern depends on the cuts. No rows if all is done.
+    """
+    out, about = Path(out), read_study(study)
+    gates, cache, last = read_gates(about), open_cache(out / "shards", shards), read_run_record(out)
+    events_dir = out / "events" if events else None
+    planned = rehearse_study(about, gates, cache, events_dir=events_dir, densities=densities)
+    rows = [
+        (panel, step, job.sample, job.file, why(last, gates, panel, step, job.sample, known=cache.knows(job)))
+        for panel, (step, jobs) in planned.items()
+        for job in jobs
+    ]
+    columns = ("panel", "step", "sample", "file", "why")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def _run(
+    study: str | Path,
+    out: str | Path,
+    settings: Mapping[str, bool],
+    *,
+    workers: int | None,
+    dask: str | None,
+    shards: str | None,
+    progress: Progress | None,
+    more: Callable[[Output], Iterable[Path]] = lambda output: (),
+) -> Output:
+    """Gate, write, and write what `more` makes of it, all of it on record."""
+    study, out = Path(study), Path(out)
+    about = read_study(study)
+    gates = read_gates(about)
+    file = study / "study.yaml" if study.is_dir() else study
+    command = "run" if more is _summarise else "gate"
+    with record_run(about, gates, out, file=file, command=command, settings=settings) as record:
+        gated = gate_study(
+            about,
+            gates=gates,
+            workers=workers,
+            dask=dask,
+            cache=open_cache(out / "shards", shards),
+            progress=progress,
+            events_dir=out / "events" if settings["events"] else None,
+            densities=settings["densities"],
+        )
+        record_gating(record, about, gated)
+        _remove_events(out / "events", about.sheet["sample"])
+        output = Output(out, gated.cohorts, gated.failures, tuple(_write(gated, out)))
+        files = (*output.files, *more(output))
+        record_outputs(record, out, files)
+    return replace(output, files=(*files, out / "events") if settings["events"] else files)
+
+
+def _write(gated: GatedStudy, out: Path) -> Iterator[Path]:
+    suffix = {panel: "" if len(gated.cohorts) == 1 else f"-{panel}" for panel in gated.cohorts}
+    with ThreadPoolExecutor(1) as aside:  # compressing takes as long as all else, and needs no lock
+        archives = [
+            aside.submit(write_densities, out / f"densities{suffix[panel]}.npz", densities)
+            for panel, densities in gated.densities.items()
+        ]
+        for panel, adata in gated.cohorts.items():
+            yield write_anndata(adata, out / f"results{suffix[panel]}.h5ad")
+        frequencies = get.frequencies(gated).select(FREQUENCY_COLUMNS)
+        cuts = pl.concat([table.insert_column(0, pl.lit(panel).alias("panel")) for panel, table in gated.cuts.items()])
+        tables = out / "tables"
+        yield write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"])
+        yield write_csv(_with_flag_names(cuts), tables / "cuts.csv")
+        yield write_csv(failures_frame(gated.failures), tables / "failures.csv")
+        yield from (archive.result() for archive in archives)
+
+
+def _summarise(output: Output) -> Iterator[Path]:
     from il2cyto.pl import dynamics, save_figure
 
-    output = gate(study, out, events=events, densities=densities, workers=workers, progress=progress)
-    files, figures = list(output.files), output.folder / "figures"
     for panel, adata in output.cohorts.items():
         if not adata.n_obs or not (adata.var["role"] == "endpoint").any():
             continue
         suffix = "" if len(output.cohorts) == 1 else f"-{panel}"
-        files.append(write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv"))
+        yield write_csv(summarise_dynamics(adata), output.folder / "tables" / f"dynamics{suffix}.csv")
         figure = dynamics(adata)
-        files += [save_figure(figure, figures / f"dynamics{suffix}.{kind}") for kind in ("svg", "pdf", "png")]
-    return Output(output.folder, output.cohorts, output.failures, tuple(files))
+        for kind in ("svg", "pdf", "png"):
+            yield save_figure(figure, output.folder / "figures" / f"dynamics{suffix}.{kind}")
+
+
+def _remove_events(folder: Path, samples: pl.Series) -> None:
+    """Remove the events of samples that are no longer in the study."""
+    kept = set(samples)
+    for path in folder.glob("*.h5ad"):
+        if path.stem not in kept:
+            path.unlink()
 
 
 def summary(output: Output) -> pl.DataFrame:
@@ -165,4 +256,5 @@ def _summary(adata: AnnData) -> pl.DataFrame:
 def _with_flag_names(cuts: pl.DataFrame) -> pl.DataFrame:
     from il2cyto.gt import flag_names
 
-    return cuts.with_columns(pl.col("flags").map_elements(flag_names, return_dtype=pl.String))
+    names = {flags: flag_names(flags) for flags in cuts["flags"].unique()}
+    return cuts.with_columns(pl.col("flags").replace_strict(names, return_dtype=pl.String))

@@ -180,6 +180,10 @@ class Study(StudyFile):
         """Give the one table of the study that gating receives: sample and group columns, no visit, arm or response."""
         return self.sheet.select("sample", *self.group_columns)
 
+    def source(self, file: str) -> Path | str:
+        """Locate a file of the sheet, which may also be a URL."""
+        return file if "://" in file else self.path(file)
+
     def path(self, file: str | Path) -> Path:
         """Locate a file named in the study file or the sheet lies."""
         return self.folder / file

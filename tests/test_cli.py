@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -120,3 +121,15 @@ def test_templates_are_listed_shown_and_checked(tmp_path):
     bad = il2cyto("templates", "check", tmp_path / "t.yaml")
     assert bad.returncode == 2
     assert "populations" in bad.stderr
+
+
+def test_verify_prints_the_head_and_finds_a_changed_result(batch):
+    assert il2cyto("gate", batch / "study.yaml", "--out", batch / "out").returncode == 0
+    good = il2cyto("verify", batch / "out")
+    last = (batch / "out" / "run.jsonl").read_bytes().splitlines()[-1]
+    assert (good.returncode, good.stdout) == (0, f"head {hashlib.sha256(last).hexdigest()}\n")
+    (batch / "out" / "tables" / "cuts.csv").write_text("sample\n")
+    bad = il2cyto("verify", batch / "out")
+    assert bad.returncode == 1
+    assert "tables/cuts.csv: not as the last run wrote it." in bad.stderr.splitlines()
+    assert il2cyto("verify", batch).returncode == 2

@@ -39,6 +39,7 @@ def test_an_override_moves_its_own_gate_and_what_hangs_from_it_and_nothing_else(
     assert changed.index[changed.any(axis=1)].tolist() == [sample, base.obs_names[5]]
     assert set(changed.columns[changed.loc[sample]]) == {"CD25pos", "Treg"}
     assert moved.obsm[Obsm.CUTS].loc[sample, "CD25pos_CD25"] == 0.62
+    assert moved.obsm[Obsm.CUTS].loc[sample, "Treg_x"] == 0.62  # the corner stands on it
     assert moved.obsm[Obsm.CUTS_RAW].equals(base.obsm[Obsm.CUTS_RAW])
     flags = moved.to_df(layer=Layers.FLAG).astype(int)
     assert flags.loc[sample, "Treg"] & Flag.MANUAL
@@ -63,6 +64,22 @@ def test_every_mistake_in_an_overrides_file_is_named_at_once(tmp_path):
         "overrides.yaml:6: overrides[3].polygon: T is not gated on two channels; a polygon needs two\n"
         "overrides.yaml:7: overrides[4]: T of SIM-001_W0 is overridden twice, first by number 4; keep one"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("cut: 0.5", "a cut or a polygon needs the population whose gate it is; accept_panel concerns the whole file and has none"),
+        ("population: T, accept_panel: true", "accept_panel concerns the whole file and has none"),
+        ("population: T", "give a cut, a polygon or accept_panel: true, exactly one of the three"),
+        ("population: T, cut: 0.5, accept_panel: true", "exactly one of the three"),
+        ("accept_panel: false", "accept_panel"),
+    ],
+)  # fmt: skip
+def test_an_override_is_of_a_gate_or_of_a_panel(tmp_path, line, problem):
+    with pytest.raises(StudyError) as error:
+        cohort.gate_study(study(tmp_path, [f"sample: SIM-001_W0, {line}, {WHO}"]))
+    assert problem in str(error.value)
 
 
 def test_who_why_and_when_are_required(tmp_path):

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from il2cyto import pipeline
-from il2cyto.gt._flags import FAIL
+from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.io import read_anndata
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def euroflow(shared, tmp_path_factory) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("population", "median", "least"), [("CD4", 0.95, 0.9), ("CD8", 0.95, 0.9), ("NK", 0.85, 0.85)]
+    ("population", "median", "least"),
+    [("CD4", 0.985, 0.95), ("CD8", 0.985, 0.95), ("NK", 0.98, 0.95), ("CD56bright", 0.78, 0.65)],
 )
 def test_gates_agree_with_the_experts_labels(euroflow, population, median, least, capsys):
     scores = euroflow.filter(pl.col("population") == population)
@@ -120,3 +121,52 @@ def test_a_spectral_panel_is_gated_with_plausible_numbers_and_what_it_lacks_is_f
     treg = fraction["Treg"]
     assert (treg.isna() == (flags["Treg"].astype(int) & int(FAIL) != 0)).all()
     assert not (treg == 0).any()
+
+
+def test_the_lyoplate_nk_tube_is_gated_as_by_the_consortium_and_its_replicates_agree(shared, tmp_path):
+    """openCyto .137 in both, manual .141, flowDensity .158 of live; bright NK 3 to 7 % of NK, replicates within a fifth."""
+    files = sorted((shared / "data" / "lyoplate_dc_nk").glob("*.fcs"))
+    study = write_study(tmp_path, files, ["12828"] * 2, ["V1"] * 2, "hipc-nk", replicates=[1, 2])
+    output = pipeline.gate(study, tmp_path / "out")
+    assert output.failures == ()
+    fraction = output.cohorts["p"].to_df()
+    assert fraction["NK_lineage"].between(0.12, 0.16).all()
+    assert fraction["CD56bright"].between(0.03, 0.07).all()
+    assert fraction["CD56bright"].max() / fraction["CD56bright"].min() < 1.2
+    # The expert's CD56+ of the lineage-negative cells, with or without CD16.
+    assert fraction["NK"].between(0.65, 0.75).all()
+    flags = output.cohorts["p"].to_df(layer="flag").astype(int)
+    assert not (flags["CD56bright"] & int(Flag.UNSTABLE)).any()
+
+
+def test_a_mass_cytometry_file_is_gated_with_plausible_numbers_and_what_it_lacks_is_flagged(shared, tmp_path):
+    """Stimulated, CD19-depleted PBMC; CD14 stands on two channels and is passed through, iridium is known by an alias."""
+    files = sorted((shared / "data" / "raw_panels" / "cytof_fcs20").glob("*.fcs"))
+    study = write_study(tmp_path, files, ["C2"], ["V1"], "cytof-pbmc")
+    (tmp_path / "aliases.csv").write_text("label,marker\n191,DNA1\n193,DNA2\n")
+    study.write_text(study.read_text() + "aliases: aliases.csv\n")
+    output = pipeline.gate(study, tmp_path / "out")
+    assert output.failures == ()
+    adata = output.cohorts["p"]
+    (fraction,) = adata.to_df().to_dict("records")
+    flags = adata.to_df(layer="flag").astype(int).iloc[0]
+    assert fraction["nucleated"] > 0.97  # singlets were gated before the file was written
+    assert 0.85 < fraction["T"] < 0.95
+    assert fraction["CD4"] > fraction["CD8"] > 0.2
+    assert 0.01 < fraction["Treg"] < 0.08
+    assert 0.03 < fraction["NK"] < 0.15
+    assert flags["T"] & int(Flag.MISSING_PASS)
+    assert not flags["nucleated"] & int(Flag.MISSING_PASS)
+
+
+def test_the_treg_tube_is_gated_in_files_with_enough_cells_and_the_others_are_missing_and_flagged(shared, tmp_path):
+    """Two of four spectral files of 2,000 events have the 100 CD4- T cells that the CD25 cut is measured from."""
+    files = sorted((shared / "data" / "raw_panels" / "aurora_30c").glob("*Tetramer.fcs"))
+    study = write_study(tmp_path, files, [file.stem for file in files], ["V1"] * 4, "hipc-treg")
+    output = pipeline.gate(study, tmp_path / "out")
+    treg = output.cohorts["p"].to_df()["Treg"]
+    flags = output.cohorts["p"].to_df(layer="flag").astype(int)["Treg"]
+    assert treg.notna().sum() == 2
+    assert treg.dropna().between(0.03, 0.1).all()
+    assert (flags[treg.isna()] & int(FAIL)).all()
+    assert (flags[treg.notna()] & int(Flag.LOW_PARENT)).all()

@@ -8,8 +8,22 @@ from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.cohort._build import build_cohort as build_cohort
-    from il2cyto.cohort._gate import GatedStudy as GatedStudy, gate_study as gate_study
+    from il2cyto.cohort._gate import (
+        GatedStudy as GatedStudy,
+        Gates as Gates,
+        gate_study as gate_study,
+        read_gates as read_gates,
+        rehearse_study as rehearse_study,
+    )
 
 __getattr__, __dir__, __all__ = attach(
-    __name__, {"GatedStudy": "_gate", "build_cohort": "_build", "gate_study": "_gate"}
+    __name__,
+    {
+        "GatedStudy": "_gate",
+        "Gates": "_gate",
+        "build_cohort": "_build",
+        "gate_study": "_gate",
+        "read_gates": "_gate",
+        "rehearse_study": "_gate",
+    },
 )

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.batch import Job, gate_files
+from il2cyto.batch import Job, gate_files, open_backend, rehearse_files
 from il2cyto.cohort._build import build_cohort
-from il2cyto.io import find_template, read_overrides, read_template, write_events
+from il2cyto.gt._controls import left_out_markers
+from il2cyto.io import find_template, read_overrides, read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from anndata import AnnData
 
-    from il2cyto.batch import Failure, Progress
-    from il2cyto.gt import Density, GateResult
+    from il2cyto.batch import Cache, Failure, GatedBatch, Progress
+    from il2cyto.gt import Density
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What a study gates with: for each panel its template and the text of its file, and the overrides of all."""
+
+    templates: Mapping[str, GatingTemplate]
+    sources: Mapping[str, str]
+    overrides: tuple[Override, ...]
+
+    def overrides_of(self, jobs: Iterable[Job]) -> list[Override]:
+        """The overrides of some samples."""
+        samples = {job.sample for job in jobs}
+        return [override for override in self.overrides if override.sample in samples]
 
 
 @dataclass(frozen=True)
 class GatedStudy:
     """A gated study: for each panel the cohort object and the table of cuts behind it.
 
-    `densities` is panel -> sample -> population -> what its gate looks at, binned for review; empty if not asked for.
+    Attributes
+    ----------
+    inputs
+        Sample -> SHA-256 of its file, None where that could not be opened.
+    densities
+        Panel -> sample -> population -> what its gate looks at, binned for review; empty if not asked for.
     """
 
     cohorts: Mapping[str, AnnData]
     cuts: Mapping[str, pl.DataFrame]
     failures: tuple[Failure, ...]
+    inputs: Mapping[str, str | None]
     densities: Mapping[str, Mapping[str, Mapping[str, Density]]] = field(default_factory=dict)
 
     @property
@@ -47,10 +68,30 @@ class GatedStudy:
         return adata
 
 
+def read_gates(study: Study) -> Gates:
+    """Read the templates and overrides of a study.
+
+    Raises
+    ------
+    TemplateError, StudyError
+        With every problem of a template, or of the overrides.
+    """
+    paths = {panel: find_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()}
+    templates = {panel: read_template(path) for panel, path in paths.items()}
+    overrides: tuple[Override, ...] = ()
+    if study.overrides is not None:
+        of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
+        overrides = read_overrides(study.path(study.overrides), of_sample)
+    return Gates(templates, {panel: path.read_text(encoding="utf-8") for panel, path in paths.items()}, overrides)
+
+
 def gate_study(
     study: Study,
     *,
+    gates: Gates | None = None,
     workers: int | None = None,
+    dask: str | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
     events_dir: Path | None = None,
     densities: bool = False,
@@ -61,8 +102,15 @@ def gate_study(
     ----------
     study
         From :func:`il2cyto.io.read_study`.
+    gates
+        Its templates and overrides, from :func:`read_gates`, which is called if None.
     workers
-        Threads; as many as there are cores if None.
+        Threads, or processes with ``dask="local"``; as many as there are cores if None.
+    dask
+        Address of a Dask scheduler, or ``local`` for processes on this machine; threads if None.
+    cache
+        From :func:`il2cyto.batch.open_cache`: keeps what was found in each file, so that a later call does not do it again.
+        Memory if None, which a cluster cannot use.
     progress
         Called with stage, files done and files in all.
     events_dir
@@ -86,58 +134,90 @@ def gate_study(
     >>> cohort.gate_study(study).adata.layers["counts"].shape[0] == study.sheet.height
     True
     """
-    cohorts: dict[str, AnnData] = {}
-    cuts: dict[str, pl.DataFrame] = {}
-    binned: dict[str, dict[str, Mapping[str, Density]]] = {}
-    failures: list[Failure] = []
-    overrides = _overrides(study)
-    for panel in study.panels:
-        # FMO and compensation tubes have no frequencies of their own.
-        rows = study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
-        if not rows.height:
-            continue
-        path = find_template(study.panels[panel].template, relative_to=study.folder)
-        template, source = read_template(path), path.read_text(encoding="utf-8")
-
-        def keep_events(job: Job, result: GateResult, template: GatingTemplate = template) -> None:
-            if events_dir is not None:
-                target = events_dir / f"{job.sample}.h5ad"
-                write_events(
-                    job.path, target, sample=job.sample, batch=job.batch, template=template, masks=result.masks
+    gates = gates or read_gates(study)
+    batches: dict[str, GatedBatch] = {}
+    with open_backend(workers, dask) as backend:
+        for panel, template in gates.templates.items():
+            jobs = _all_jobs(study, panel, template)
+            if jobs:
+                batches[panel] = gate_files(
+                    jobs,
+                    template,
+                    aliases=study.marker_aliases,
+                    backend=backend,
+                    cache=cache,
+                    progress=progress,
+                    overrides=gates.overrides_of(jobs),
+                    events=events_dir,
+                    densities=densities,
                 )
+    cohorts = {
+        panel: build_cohort(batch, study, _rows(study, panel), panel=panel, source=gates.sources[panel])
+        for panel, batch in batches.items()
+    }
+    inputs: dict[str, str | None] = {}
+    for panel, batch in batches.items():
+        inputs |= dict.fromkeys(_rows(study, panel)["sample"]) | {
+            fact.sample: fact.sha256 for fact in batch.facts.values()
+        }
+    failures = tuple(failure for batch in batches.values() for failure in batch.failures)
+    cuts = {panel: batch.cuts for panel, batch in batches.items()}
+    binned = {panel: {result.sample: result.densities for result in batch.results} for panel, batch in batches.items()}
+    return GatedStudy(cohorts, cuts, failures, inputs, binned if densities else {})
 
-        batch = gate_files(
-            _jobs(rows, study, template),
+
+def rehearse_study(
+    study: Study, gates: Gates, cache: Cache, *, events_dir: Path | None = None, densities: bool = False
+) -> dict[str, tuple[str, tuple[Job, ...]]]:
+    """Find out what :func:`gate_study` would have to do: for each panel the first step that is not done, and its files."""
+    return {
+        panel: rehearse_files(
+            jobs,
             template,
+            cache=cache,
             aliases=study.marker_aliases,
-            workers=workers,
-            progress=progress,
-            overrides=[override for override in overrides if override.sample in set(rows["sample"])],
-            on_gated=None if events_dir is None else keep_events,
+            overrides=gates.overrides_of(jobs),
+            events=events_dir,
             densities=densities,
         )
-        cohorts[panel] = build_cohort(batch, study, rows, panel=panel, source=source)
-        cuts[panel] = batch.cuts
-        if densities:
-            binned[panel] = {result.sample: result.densities for result in batch.results}
-        failures.extend(batch.failures)
-    return GatedStudy(cohorts, cuts, tuple(failures), binned)
-
-
-def _overrides(study: Study) -> tuple[Override, ...]:
-    if study.overrides is None:
-        return ()
-    templates = {
-        panel: read_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()
+        for panel, template in gates.templates.items()
+        if (jobs := _all_jobs(study, panel, template))
     }
-    of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
-    return read_overrides(study.path(study.overrides), of_sample)
+
+
+def _rows(study: Study, panel: str) -> pl.DataFrame:
+    """The panel's rows of the sample sheet; FMO and compensation tubes have no frequencies of their own."""
+    return study.sheet.filter((pl.col("panel") == panel) & (pl.col("role") == "sample"))
+
+
+def _all_jobs(study: Study, panel: str, template: GatingTemplate) -> list[Job]:
+    """Samples of a panel, and the FMO controls that its template asks for; nothing where the panel has no sample."""
+    samples = _jobs(_rows(study, panel), study, template)
+    return [*samples, *_control_jobs(study.sheet.filter(pl.col("panel") == panel), study, template)] if samples else []
 
 
 def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:
     """One job a file; batch and subject are the sheet's columns that the template's grouping names."""
     batch, subject = template.grouping.batch, template.grouping.subject
     return [
-        Job(row["sample"], study.path(row["file"]), batch=row.get(batch), subject=row.get(subject))
+        Job(row["sample"], study.source(row["file"]), batch=row.get(batch), subject=row.get(subject))
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _control_jobs(tubes: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Job]:
+    """The FMO controls of markers for which the template asks; the role of such a tube is ``fmo:<marker>``."""
+    wanted = left_out_markers(template)
+    markers = {role: role.removeprefix("fmo:").strip() for role in tubes["role"].unique() if role.startswith("fmo:")}
+    markers = {role: _alias(marker, study) for role, marker in markers.items()}
+    return [
+        replace(job, fmo=markers[role])
+        for role in sorted(markers)
+        if markers[role].casefold() in wanted
+        for job in _jobs(tubes.filter(pl.col("role") == role), study, template)
+    ]
+
+
+def _alias(marker: str, study: Study) -> str:
+    folded = {label.casefold(): name for label, name in study.marker_aliases.items()}
+    return folded.get(marker.casefold(), marker)

@@ -15,15 +15,16 @@ from il2cyto.gt._emit import Shapes
 from il2cyto.gt._kernels import _ops as k
 from il2cyto.gt._program import EXACT, LOOSE, STRICT, Program, bind
 from il2cyto.gt._table import Table
+from il2cyto.gt._versions import versions
 from il2cyto.gt._walk import keys_with_a_top
-from il2cyto.template._gates import RefGate, SingletGate
+from il2cyto.template._gates import Cut1D, RefGate, SingletGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from il2cyto.gt._plan import Events, Plan
     from il2cyto.gt._types import Decision
-    from il2cyto.template import Population
+    from il2cyto.template import Gate, Population
 
     Vertices = Sequence[tuple[float, float]]
 
@@ -41,9 +42,11 @@ def compile_plan(
     """Compile the populations that have a cut and their channels; whether they have the events is seen after counting."""
     fitted = [p for p in events.plan.template.populations if p.gate is not None and p.gate.fitted]
     sharpness = {p.name: _sharpness(decide(p)) for p in fitted}
+    fixed = {p.name: versions(p.gate, d.cuts, d.spread) for p, d in _shaped(fitted, decide) if p.gate and d.cuts}
+    sharpness.update({name: strict is exact for name, (strict, exact, _) in fixed.items()})
     drawn = tuple((name, tuple(map(tuple, polygons[name]))) for name in sorted(polygons))
-    key = (_kind_of(events), tuple(sharpness.items()), drawn, medians)
-    program = _PROGRAMS.get(key, lambda: _Compiler(events, sharpness, polygons).compile(medians=medians))
+    key = (_kind_of(events), tuple(sharpness.items()), tuple(fixed.items()), drawn, medians)
+    program = _PROGRAMS.get(key, lambda: _Compiler(events, sharpness, polygons, fixed).compile(medians=medians))
     return bind(program, decide)
 
 
@@ -57,6 +60,13 @@ def _sharpness(decision: Decision) -> bool | None:
     return None if decision.cuts is None else not decision.spread.get("cut", 0.0) > 0
 
 
+def _shaped(
+    fitted: Sequence[Population], decide: Callable[[Population], Decision]
+) -> Iterator[tuple[Population, Decision]]:
+    """The gates that are a shape of several numbers: they are compiled as fixed ones, since no number can be bound later."""
+    return ((p, decide(p)) for p in fitted if not isinstance(p.gate, Cut1D | SingletGate))
+
+
 def _kind_of(events: Events) -> Hashable:
     """All that the compiler looks at but the cuts: template and channels with their ranges (the plan), and spillover."""
     plan, spillover = events.plan, events.file.spillover() if events.plan.uses_acquisition else None
@@ -65,12 +75,18 @@ def _kind_of(events: Events) -> Hashable:
 
 
 class _Compiler:
-    def __init__(self, events: Events, sharpness: Mapping[str, bool | None], polygons: Mapping[str, Vertices]) -> None:
+    def __init__(
+        self,
+        events: Events,
+        sharpness: Mapping[str, bool | None],
+        polygons: Mapping[str, Vertices],
+        fixed: Mapping[str, tuple[Gate, Gate, Gate]],
+    ) -> None:
         self._plan, self._template = events.plan, events.plan.template
         self._sharpness, self._polygons = sharpness, polygons
         self._rows: dict[str, tuple[int, int, int]] = {}
         self._table = Table(events.file, events.plan)
-        self._shapes = Shapes(self._table, polygons, self._rows)
+        self._shapes = Shapes(self._table, polygons, self._rows, fixed)
         self._histograms: dict[tuple[str, str], int] = {}
         self._listed = {p.parent for p in self._template.populations}
 
@@ -102,9 +118,9 @@ class _Compiler:
             return
         for key in keys_with_a_top(self._plan, population):
             self._count_top(population, key)
-        versions = (EXACT,) if passed or self._is_sharp(name) else (STRICT, EXACT, LOOSE)
+        kinds = (EXACT,) if passed or self._is_sharp(name) else (STRICT, EXACT, LOOSE)
         rows = {}
-        for version in versions:
+        for version in kinds:
             rows[version] = table.row()
             if passed:
                 table.emit(k.ALL, parent, rows[version])

@@ -36,8 +36,13 @@ class Shapes:
     """Writes the tests of gates into a table; `cuts`, `bands` and `asked` are those of :class:`Program`."""
 
     def __init__(
-        self, table: Table, polygons: Mapping[str, Vertices], rows: Mapping[str, tuple[int, int, int]]
+        self,
+        table: Table,
+        polygons: Mapping[str, Vertices],
+        rows: Mapping[str, tuple[int, int, int]],
+        shapes: Mapping[str, tuple[Gate, Gate, Gate]],
     ) -> None:
+        self._shapes = shapes
         self._table, self._plan, self._polygons, self._rows = table, table.plan, polygons, rows
         self.cuts: list[FittedCut] = []
         self.bands: list[FittedBand] = []
@@ -59,13 +64,15 @@ class Shapes:
             self._referred(gate, source, row, version)
         elif isinstance(gate, SingletGate):
             self._band(population, gate, source, row)
+        elif name in self._shapes:
+            self._fixed(self._shapes[name][version], source, row)
         elif gate.fitted:
             self._cut(population, gate, source, row, version)
         else:
             self._fixed(gate, source, row)
 
     def _referred(self, gate: RefGate, source: str, row: int, version: int) -> None:
-        same = gate.keep is None or gate.keep == getattr(self._plan.template.by_name[gate.of].gate, "keep", "above")
+        same = gate.same_side(self._plan.template.by_name[gate.of].gate)
         self.test(gate.of, source, row, version if same else 2 - version)
         if not same:
             self._table.emit(k.NOT, source, row, row)

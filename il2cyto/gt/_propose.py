@@ -10,10 +10,11 @@ import polars as pl
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._plausibility import expected_of, judge
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._types import Cut, Decision, Proposal
-from il2cyto.gt.methods import find_method
-from il2cyto.template import FixedGate, ValleyGate
+from il2cyto.gt.methods import _corner, find_method
+from il2cyto.template import CornerGate, FixedGate, FmoGate, RefAxis, ValleyGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
+    from il2cyto.gt._rows import Fit
     from il2cyto.template import Gate, Population
 
     FloatArray = npt.NDArray[np.float64]
@@ -41,11 +43,18 @@ PROPOSAL_SCHEMA: dict[str, Any] = {
     "span": pl.Float64,
     "flags": pl.Int64,
     "reason": pl.String,
+    "panel": pl.String,
 }
 
 
 def propose(
-    events: Events, *, sample: str, content: str, given: Mapping[str, Mapping[str, float]] | None = None
+    events: Events,
+    *,
+    sample: str,
+    content: str,
+    given: Mapping[str, Mapping[str, float]] | None = None,
+    control: str = "",
+    panel: str | None = None,
 ) -> pl.DataFrame:
     """The cuts that one file would choose for itself.
 
@@ -60,11 +69,16 @@ def propose(
         the order of files or the number of workers.
     given
         Cuts by population and coordinate that are settled already (round two); they are used, not proposed.
+    control
+        The marker that the file was stained without, if it is an FMO control; in other files the gates that need one have no
+        cut of their own.
+    panel
+        What was found of the file's panel in round one; without it the template's `expect` is tested.
 
     Returns
     -------
     Frame with the columns of ``PROPOSAL_SCHEMA``. A gate that was tried and failed has a row with NaN and a reason; a gate
-    below a failed one has no row.
+    below a failed one has no row. `panel` says what is wrong with the file's panel, "" where it is plausible.
 
     Notes
     -----
@@ -72,9 +86,24 @@ def propose(
     more than 32 MB, else one block of it; 4 bytes for each event of each population on the way; a few columns of 8 bytes an
     event for the gate at hand. A file of 1,000,000 events and 18 channels takes about 60 MB.
     """
-    source = _OwnCuts(content, sample, given or {})
-    RowTree(events, source, _open_gates(events.plan, source.given))
-    return pl.DataFrame(source.rows, schema=PROPOSAL_SCHEMA, orient="row")
+    source = _OwnCuts(content, sample, given or {}, control)
+    wanted = _open_gates(events.plan, source.given)
+    if panel is None:
+        tree = RowTree(events, source, {*wanted, *expected_of(events.plan.template)})
+        panel = judge(tree, own_cuts, left_out=control).reason
+    else:
+        RowTree(events, source, wanted)
+    return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
+
+
+def panel_of(proposals: pl.DataFrame) -> str:
+    """What is wrong with a file's panel, as its rows say; "" where nothing is known to be."""
+    return next(iter(proposals["panel"]), "")
+
+
+def own_cuts() -> Fit:
+    """Fit every gate to the events in hand, for a look at a file."""
+    return _OwnCuts("", "", {}, "")
 
 
 def _open_gates(plan: Plan, given: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -86,34 +115,52 @@ def _open_gates(plan: Plan, given: Mapping[str, Mapping[str, float]]) -> list[st
 class _OwnCuts:
     """A cut source that fits every gate to the file's own events and keeps a record of it."""
 
-    def __init__(self, content: str, sample: str, given: Mapping[str, Mapping[str, float]]) -> None:
-        self._content, self._sample, self.given = content, sample, given
+    def __init__(self, content: str, sample: str, given: Mapping[str, Mapping[str, float]], control: str) -> None:
+        self._content, self._sample, self.given, self._control = content, sample, given, control.casefold()
+        self._cuts: dict[str, Cut] = {}  # of gates on one channel, for the corners that refer to them
         self.rows: list[tuple[Any, ...]] = []
 
     def __call__(self, population: Population, gate: Gate, tree: RowTree) -> Decision:
         if population.name in self.given:
-            return Decision(self.given[population.name])
-        columns = [tree.values(key, population.parent) for key in gate.keys]
-        values = columns[0] if len(columns) == 1 else np.column_stack(columns)
+            settled = self.given[population.name]
+            if "cut" in settled:
+                self._cuts[population.name] = Cut(settled["cut"], spread=0.0)
+            return Decision(settled)
+        values = _values(gate, tree, population.parent)
         seed = f"{self._content}/{population.name}/{tree.template.digest}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
-        proposal = _fit(values, gate, tree, rng)
-        self._record(population, gate, proposal, values, span=_span(gate, tree))
+        if isinstance(gate, FmoGate) and gate.channel.casefold() != self._control:
+            proposal = Proposal.failed(f"no FMO control of {gate.channel} in the batch", flags=Flag.FMO_MISSING)
+        elif isinstance(gate, CornerGate):
+            axes = [self._axis(axis, values[:, i], tree, rng) for i, axis in enumerate((gate.x, gate.y))]
+            proposal = _corner.join(values, gate.slant, axes)
+        else:
+            proposal = _fit(values, gate, tree, rng)
+        self._record(population, gate, proposal, len(values), tree)
         if proposal.found:
+            if "cut" in proposal.cuts:
+                self._cuts[population.name] = proposal.cuts["cut"]
             return Decision({name: cut.value for name, cut in proposal.cuts.items()}, flags=proposal.flags)
         # Without a cut of its own the file goes on with the template's last resort, if there is one: what lies below can
         # still be proposed, and is proposed again if the group's cut turns out to be another.
         fixed = tree.template.adapt_of(population.name).fixed
+        if fixed is not None:
+            self._cuts[population.name] = Cut(fixed, spread=0.0)
         return Decision(None if fixed is None else {"cut": fixed}, flags=proposal.flags)
 
-    def _record(
-        self, population: Population, gate: Gate, proposal: Proposal, values: FloatArray, *, span: float
-    ) -> None:
+    def _axis(self, axis: Gate, values: FloatArray, tree: RowTree, rng: np.random.Generator) -> Proposal:
+        if not isinstance(axis, RefAxis):
+            return _fit(values, axis, tree, rng)
+        of = tree.template.by_name[axis.of].gate
+        cut = Cut(of.at, spread=0.0) if isinstance(of, FixedGate) else self._cuts.get(axis.of)
+        return Proposal.failed(f"{axis.of} has no cut") if cut is None else Proposal({"cut": cut})
+
+    def _record(self, population: Population, gate: Gate, proposal: Proposal, n: int, tree: RowTree) -> None:
         for coordinate, c in proposal.cuts.items():
             row = (
                 *(self._sample, population.name, coordinate, gate.method),
                 *(c.value, c.spread, c.q05, c.q95, c.missing, c.quality),
-                *(len(values), span, int(proposal.flags), proposal.reason),
+                *(n, _span(gate, coordinate, tree), int(proposal.flags), proposal.reason),
             )
             self.rows.append(row)
 
@@ -139,8 +186,14 @@ def _run(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator
     elif not tree.nodes[name].evaluable:
         return Proposal.failed(f"the reference population {name} is not evaluable")
     else:
-        proposal = method(values, gate, tree.values(gate.keys[0], name), rng)
+        proposal = method(values, gate, _values(gate, tree, name), rng)
     return _off_the_events(proposal, values)
+
+
+def _values(gate: Gate, tree: RowTree, population: str) -> FloatArray:
+    """Values of the gate's channels: (n,) for one, (n, k) for several."""
+    columns = [tree.values(key, population) for key in gate.keys]
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
 
 def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
@@ -155,9 +208,14 @@ def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
     return Proposal({**proposal.cuts, "cut": moved}, proposal.flags, proposal.reason, proposal.diagnostics)
 
 
-def _span(gate: Gate, tree: RowTree) -> float:
-    """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values."""
-    key = gate.keys[0]
+def _span(gate: Gate, coordinate: str, tree: RowTree) -> float:
+    """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values.
+
+    Slopes and logarithms of widths have no unit.
+    """
+    if coordinate in ("slope", "log_l11", "log_l22"):
+        return 1.0
+    key = gate.keys[0 if coordinate in ("x", "mean_x") else -1]  # of a line or a band, a height on the last channel
     if tree.template.scale_of(key).method in ("logicle", "linear"):
         return 1.0
     x = tree.values(key, ROOT)

@@ -16,8 +16,12 @@ import polars as pl
 from il2cyto.errors import GatingError
 from il2cyto.gt._bootstrap import mad
 from il2cyto.gt._flags import Flag
+from il2cyto.template import FmoGate
+from il2cyto.template._gates import Coordinate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     import numpy.typing as npt
 
     from il2cyto.template import Adapt, GatingTemplate, Population
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("sample", "batch", "subject")
 _CLIMB = {
+    "own": ("batch", "study"),
     "sample": ("batch", "study"),
     "subject": ("subject", "batch", "study"),
     "batch": ("batch", "study"),
@@ -75,12 +80,15 @@ class _Column:
     missing: FloatArray
     n: npt.NDArray[np.int64]
     flags: npt.NDArray[np.int64]
+    inside: npt.NDArray[np.bool_]  # finite and within bounds
     usable: npt.NDArray[np.bool_]
     delta: float
     span: float
 
 
-def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate) -> pl.DataFrame:
+def reconcile(
+    proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate, *, accepted: Collection[str] = ()
+) -> pl.DataFrame:
     """Final cuts for every sample and fitted gate.
 
     Parameters
@@ -91,12 +99,15 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         One row per sample: ``sample``, ``batch``, ``subject`` and no other column; null is a group of its own.
     template
         The template that the cuts belong to.
+    accepted
+        Samples whose panel a person has accepted although the template's `expect` is broken.
 
     Returns
     -------
     Frame with the columns of ``CUT_SCHEMA``, sorted by population and sample: own cut and spread, final cut and spread (both
     on the template's scale; NaN where no level has a cut), the group's centre and between-sample standard deviation tau,
-    level and group used, flags and reason.
+    level and group used, flags and reason. A file whose panel is not plausible is in no group and has no cut: its rows carry
+    PANEL_IMPLAUSIBLE and what is wrong.
 
     Raises
     ------
@@ -107,24 +118,53 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     -----
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
-    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. Shapes with several
-    coordinates (singlets) keep their own fit where they have one, and otherwise take the group's median of each coordinate.
+    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either; at level `own` a cut within
+    its bounds always stands. The height of a line, the apex of a corner and the centre of an ellipse follow this rule coordinate by
+    coordinate, and an axis that is another population's cut takes that one's final cut. The other numbers of a shape are the file's
+    own or the group's median: at level `own` they are the file's; at level `sample` so are those of a singlet band and the slope of a
+    line, while the slope of a corner and size and tilt of an ellipse are the group's; at the locked levels all are the group's.
+    Whatever a file lacks is the group's.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
         msg = f"reconcile: groups has the columns {', '.join(extra)}; allowed are {', '.join(GROUP_COLUMNS)} alone"
         raise GatingError(msg)
     groups = groups.sort("sample")
+    refused = {s: why for s, why in proposals.select("sample", "panel").iter_rows() if why and s not in accepted}
+    proposals = proposals.filter(~pl.col("sample").is_in(list(refused)))
     keys = _group_keys(groups)
-    rows: list[tuple[Any, ...]] = []
+    done: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for name in template.order:
         population = template.by_name[name]
         if population.gate is None or not population.gate.fitted:
             continue
         for coordinate, table in _coordinates(proposals, population):
-            column = _column(table, groups, population, template)
-            rows.extend(_decide(column, keys, groups, table, population, coordinate, template.adapt_of(name)))
-    return pl.DataFrame(rows, schema=CUT_SCHEMA, orient="row")
+            of = population.gate.coordinate(coordinate).of
+            if of is not None and (of, "cut") in done:
+                done[name, coordinate] = [(row[0], name, coordinate, *row[3:]) for row in done[of, "cut"]]
+                continue
+            column = _column(table, groups, population, coordinate, template)
+            adapt = _adapt(population, template)
+            done[name, coordinate] = _decide(column, keys, groups, table, population, coordinate, adapt)
+    cuts = pl.DataFrame([row for rows in done.values() for row in rows], schema=CUT_SCHEMA, orient="row")
+    return _refuse(cuts, refused)
+
+
+def _refuse(cuts: pl.DataFrame, refused: Mapping[str, str]) -> pl.DataFrame:
+    """Take the cuts from files whose panel is not plausible."""
+    here = pl.col("sample").is_in(list(refused))
+    reasons = pl.col("sample").replace_strict(refused, default=None, return_dtype=pl.String)
+    return cuts.with_columns(
+        *(pl.when(here).then(float("nan")).otherwise(pl.col(name)).alias(name) for name in ("final", "final_spread")),
+        pl.when(here).then(int(Flag.PANEL_IMPLAUSIBLE)).otherwise(pl.col("flags")).alias("flags"),
+        pl.when(here).then(reasons).otherwise(pl.col("reason")).alias("reason"),
+    )
+
+
+def _adapt(population: Population, template: GatingTemplate) -> Adapt:
+    adapt = template.adapt_of(population.name)
+    # A control speaks for its batch, however few samples that has.
+    return adapt.model_copy(update={"min_group": 1}) if isinstance(population.gate, FmoGate) else adapt
 
 
 def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
@@ -135,13 +175,19 @@ def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
     return {"subject": together, "batch": batch, "study": [""] * groups.height}
 
 
+def _coordinate(population: Population, name: str) -> Coordinate:
+    return Coordinate() if population.gate is None else population.gate.coordinate(name)
+
+
 def _coordinates(proposals: pl.DataFrame, population: Population) -> list[tuple[str, pl.DataFrame]]:
     own = proposals.filter(pl.col("population") == population.name)
     names = sorted(own["coordinate"].unique().to_list()) or ["cut"]
     return [(name, own.filter(pl.col("coordinate") == name)) for name in names]
 
 
-def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, template: GatingTemplate) -> _Column:
+def _column(
+    table: pl.DataFrame, groups: pl.DataFrame, population: Population, coordinate: str, template: GatingTemplate
+) -> _Column:
     full = groups.select("sample").join(table, on="sample", how="left", maintain_order="left")
     numbers = {
         name: full[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -150,10 +196,12 @@ def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, t
     n = full["n"].fill_null(0).to_numpy()
     spans = numbers["span"][np.isfinite(numbers["span"])]
     span = float(np.median(spans)) if spans.size else 1.0
-    low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
+    low, high = _coordinate(population, coordinate).bounds
     value = numbers["value"]
     inside = np.isfinite(value) & (value >= low) & (value <= high)
     adapt = template.adapt_of(population.name)
+    # An FMO control has its own floor, which it has passed.
+    floor = 0 if isinstance(population.gate, FmoGate) else template.min_parent_of(population.name).warn
     return _Column(
         value=value,
         spread=np.nan_to_num(numbers["spread"], nan=0.0),
@@ -161,7 +209,8 @@ def _column(table: pl.DataFrame, groups: pl.DataFrame, population: Population, t
         missing=np.nan_to_num(numbers["missing"]),
         n=n,
         flags=full["flags"].fill_null(0).to_numpy(),
-        usable=inside & (n >= template.min_parent_of(population.name).warn),
+        inside=inside,
+        usable=inside & (n >= floor),
         delta=adapt.delta_min * span,
         span=span,
     )
@@ -179,14 +228,16 @@ def _decide(
     reasons = dict(zip(table["sample"], table["reason"], strict=True))
     method = population.gate.method if population.gate else ""
     cache: dict[tuple[str, str], _Consensus | None] = {}
+    rule, (low, high), _ = _coordinate(population, coordinate)
     rows = []
     for i, sample in enumerate(groups["sample"]):
         level, group, consensus = _find_group(i, column, keys, adapt, cache)
         final, spread, flags = (
-            _shape(i, column, consensus) if coordinate != "cut" else _final(i, column, consensus, adapt, level)
+            _final(i, column, consensus, adapt, level)
+            if rule == "cut"
+            else _shape(i, column, consensus, adapt, of_group=rule == "median")
         )
         flags |= int(column.flags[i]) | _instability(i, column)
-        low, high = getattr(population.gate, "bounds", (-np.inf, np.inf))
         if np.isfinite(final) and not low <= final <= high:
             final, flags = float(np.clip(final, low, high)), flags | Flag.CLAMPED
         reason = reasons.get(sample, "an ancestor has no cut in this file")
@@ -237,6 +288,8 @@ def _final(
     i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, level: str
 ) -> tuple[float, float, Flag]:
     own, usable = float(column.value[i]), bool(column.usable[i])
+    if adapt.level == "own" and column.inside[i]:
+        return own, float(column.spread[i]), Flag.NONE
     if consensus is None:
         if adapt.level == "sample" and usable:
             return own, float(column.spread[i]), Flag.NONE
@@ -250,7 +303,7 @@ def _final(
         flags |= Flag.OUTLIER_CUT
     elif not usable:
         flags |= Flag.CONSENSUS
-    if adapt.level != "sample":
+    if adapt.level not in ("own", "sample"):
         return consensus.centre, max(consensus.tau, consensus.spread), flags | Flag.LOCKED
     if flags & (Flag.OUTLIER_CUT | Flag.CONSENSUS):
         return consensus.centre, max(consensus.tau, consensus.spread), flags
@@ -262,13 +315,16 @@ def _final(
     return final, float(np.sqrt(weight)) * s, flags
 
 
-def _shape(i: int, column: _Column, consensus: _Consensus | None) -> tuple[float, float, Flag]:
-    """A coordinate of a shape: the file's own fit, or the group's median."""
-    if np.isfinite(column.value[i]):
+def _shape(
+    i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, *, of_group: bool
+) -> tuple[float, float, Flag]:
+    """A number of a shape that is no position: the file's own fit or the group's median, as the level says; `of_group` at `sample`."""
+    own, locked = bool(column.inside[i]), adapt.level not in ("own", "sample")
+    if own and (consensus is None or not (locked or (of_group and adapt.level == "sample"))):
         return float(column.value[i]), 0.0, Flag.NONE
     if consensus is None:
         return float("nan"), float("nan"), Flag.NONE
-    return consensus.centre, 0.0, Flag.CONSENSUS
+    return consensus.centre, 0.0, (Flag.NONE if own else Flag.CONSENSUS) | (Flag.LOCKED if locked else Flag.NONE)
 
 
 def _instability(i: int, column: _Column) -> Flag:

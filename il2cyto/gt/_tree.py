@@ -10,6 +10,7 @@ import numpy as np
 from il2cyto._keys import ROOT
 from il2cyto.gt import _shapes
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._versions import versions
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import BoundaryGate, RefGate, SingletGate
 
@@ -148,7 +149,7 @@ class Tree(Walk[BandNode]):
         node = self.nodes[gate.of]
         if node.shape is None:
             return None, Flag.GATE_FAILED
-        same = gate.keep is None or gate.keep == getattr(self.template.by_name[gate.of].gate, "keep", "above")
+        same = gate.same_side(self.template.by_name[gate.of].gate)
         return node.shape if same else ~node.shape, node.cut_flags
 
     def _n_at_top(self, population: Population, key: str) -> int:
@@ -171,14 +172,10 @@ def fixed_shape(gate: Gate, events: Scales) -> BoolArray:
 
 
 def fitted_shape(gate: Gate, events: Scales, cuts: Mapping[str, float], spread: Mapping[str, float]) -> Band:
-    """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given (1-D cuts)."""
+    """Membership in a fitted gate at its cuts, and at its cuts ± spread where a spread is given."""
     if isinstance(gate, SingletGate):
         area, height = (events.scaled(key) for key in gate.keys)
         return Band.exact(_shapes.singlet(area, height, cuts, gate.side))
-    x, cut, keep = events.scaled(gate.keys[0]), cuts["cut"], getattr(gate, "keep", "above")
-    mask = _shapes.side(x, cut, keep)
-    s = spread.get("cut", 0.0)
-    if not s > 0:
-        return Band.exact(mask)
-    stricter = cut + s if keep == "above" else cut - s
-    return Band(_shapes.side(x, stricter, keep), mask, _shapes.side(x, 2 * cut - stricter, keep))
+    strict, exact, loose = versions(gate, cuts, spread)
+    mask = fixed_shape(exact, events)
+    return Band.exact(mask) if strict is exact else Band(fixed_shape(strict, events), mask, fixed_shape(loose, events))

@@ -8,6 +8,7 @@ import numpy as np
 
 from il2cyto.errors import FcsError
 from il2cyto.inventory._types import Problem
+from il2cyto.io._remote import is_url
 from il2cyto.io._validation import nearest
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def asked(entry: Entry, demand: Demand) -> tuple[str, ...]:
 def _unreadable(entry: Entry, study: Study) -> Iterator[Problem]:
     path = study.path(entry.row["file"])
     names = _names_beside(path)
-    if entry.failure is not None and path.name in names:
+    if entry.failure is not None and (path.name in names or is_url(entry.row["file"])):
         yield entry.problem("E102", f"{entry.failure.check}: {entry.failure.found}", entry.failure.remedy)
         return
     near = nearest(path.name, names, cutoff=0.85)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -13,6 +14,7 @@ from il2cyto.inventory._batch_checks import check_batch, counted, shown
 from il2cyto.inventory._file_checks import asked, check_file, compensation
 from il2cyto.inventory._types import Demand, Entry, Problem
 from il2cyto.io._fcs import open_fcs
+from il2cyto.io._remote import local_copy, source_name
 from il2cyto.io._templates import read_template
 
 if TYPE_CHECKING:
@@ -120,17 +122,19 @@ def _entries(study: Study, *, hashes: bool, progress: Callable[[int, int], None]
 def _open(
     study: Study, row: dict[str, object], panels: dict[tuple[tuple[str, str], ...], Panel], *, hashes: bool
 ) -> Entry:
-    path = study.path(str(row["file"]))
+    name, source = str(row["file"]), study.source(str(row["file"]))
+    label = shown(source, study) if isinstance(source, Path) else source_name(name)
     try:
-        fcs = open_fcs(path)
-        sha256 = fcs.sha256() if hashes else None
+        with local_copy(source) as path:
+            fcs = open_fcs(path)
+            sha256 = fcs.sha256() if hashes else None
     except FcsError as error:
-        return Entry(row, shown(path, study), failure=error)
+        return Entry(row, label, failure=error)
     # Labels are parsed once for all files that share them.
     signature = tuple((channel.name, channel.label) for channel in fcs.channels)
     if signature not in panels:
         panels[signature] = fcs.panel(study.marker_aliases)
-    return Entry(row, shown(path, study), fcs, panels[signature], sha256=sha256)
+    return Entry(row, label, fcs, panels[signature], sha256=sha256)
 
 
 def _describe(entry: Entry, demand: Demand | None) -> dict[str, object]:

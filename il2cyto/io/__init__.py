@@ -9,6 +9,7 @@ from il2cyto._lazy import attach
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.io._anndata import (
         read_anndata as read_anndata,
+        read_events_provenance as read_events_provenance,
         write_anndata as write_anndata,
         write_events as write_events,
     )
@@ -35,6 +36,22 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.io._gatingml_write import SampleChannel as SampleChannel, write_gatingml as write_gatingml
     from il2cyto.io._overrides import read_overrides as read_overrides
     from il2cyto.io._prism import write_prism as write_prism
+    from il2cyto.io._provenance import (
+        RunRecord as RunRecord,
+        Verification as Verification,
+        open_run_record as open_run_record,
+        read_run_record as read_run_record,
+        verify_run as verify_run,
+    )
+    from il2cyto.io._remote import (
+        Source as Source,
+        file_size as file_size,
+        fingerprint as fingerprint,
+        is_url as is_url,
+        local_copy as local_copy,
+        open_mapping as open_mapping,
+        source_name as source_name,
+    )
     from il2cyto.io._study import read_study as read_study
     from il2cyto.io._tables import write_csv as write_csv, write_parquet as write_parquet
     from il2cyto.io._templates import (
@@ -67,6 +84,18 @@ __getattr__, __dir__, __all__ = attach(
         "read_fcs": "_fcs",
         "read_flowjo": "_flowjo",
         "read_gatingml": "_gatingml",
+        "RunRecord": "_provenance",
+        "Source": "_remote",
+        "file_size": "_remote",
+        "fingerprint": "_remote",
+        "is_url": "_remote",
+        "local_copy": "_remote",
+        "open_mapping": "_remote",
+        "source_name": "_remote",
+        "Verification": "_provenance",
+        "open_run_record": "_provenance",
+        "read_run_record": "_provenance",
+        "verify_run": "_provenance",
         "read_study": "_study",
         "schema_problems": "_validate",
         "to_composition": "_bridges",
@@ -81,6 +110,7 @@ __getattr__, __dir__, __all__ = attach(
         "write_gatingml": "_gatingml_write",
         "write_template": "_templates",
         "read_anndata": "_anndata",
+        "read_events_provenance": "_anndata",
         "write_anndata": "_anndata",
         "write_events": "_anndata",
         "write_csv": "_tables",

@@ -99,6 +99,7 @@ def write_events(
     batch: str | None,
     template: GatingTemplate,
     masks: Mapping[str, npt.NDArray[np.bool_]],
+    shard: str,
 ) -> Path:
     """Write one file's events with their gates: ``obsm["gating"]``, one column per reported population, events in file order.
 
@@ -114,6 +115,8 @@ def write_events(
         The template that was applied.
     masks
         Population -> membership, one boolean per event of the file.
+    shard
+        Name of the shard with the counts, which says what the gates depend on; kept in the provenance.
     """
     import numpy as np
     import pandas as pd
@@ -134,8 +137,21 @@ def write_events(
     il2cyto[Uns.TEMPLATE] = {"name": template.name, "version": template.version, "sha256": template.digest}
     paths = [template.path(name) for name in names]
     il2cyto[Uns.POPULATIONS] = pd.DataFrame({"name": names, "path": paths}, dtype="str")
-    il2cyto[Uns.PROVENANCE] = json.dumps({"template": template.digest}, sort_keys=True)
+    il2cyto[Uns.PROVENANCE] = json.dumps({"batch": batch, "shard": shard, "template": template.digest}, sort_keys=True)
     return write_anndata(adata, path)
+
+
+def read_events_provenance(path: str | Path) -> dict[str, Any]:
+    """What an events file says it was made from, without reading the events; empty if it is absent or not one."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file[f"uns/{Uns.IL2CYTO}/{Uns.PROVENANCE}"][()]
+    except (OSError, KeyError):
+        return {}
+    provenance: dict[str, Any] = json.loads(text)
+    return provenance
 
 
 def _write_zarr(adata: AnnData, path: Path) -> None:

@@ -128,9 +128,7 @@ class _Writer:
             if population.if_missing == "pass":
                 self.document.rectangle(population.name, parent, EVERYTHING)
             return population.if_missing == "pass"
-        same = (
-            gate.keep is None or gate.keep == getattr(of.gate, "keep", "above") if isinstance(gate, RefGate) else True
-        )
+        same = gate.same_side(of.gate) if isinstance(gate, RefGate) else True
         return self._gate(population.name, parent, of, same=same)
 
     def _gate(self, name: str, parent: str | None, of: Population, *, same: bool) -> bool:
@@ -154,20 +152,21 @@ class _Writer:
         gate = population.gate
         if population.name in self._polygons and gate is not None:
             return Shape("polygon", gate.keys, vertices=tuple(self._polygons[population.name]))
+        cuts = self._cuts.get(population.name, {})
+        if gate is None or (gate.fitted and not (cuts and all(math.isfinite(value) for value in cuts.values()))):
+            return None
+        if isinstance(gate, SingletGate):
+            return Shape("polygon", gate.keys, vertices=singlet_outline(cuts, gate.side))
+        return self._fixed(gate.at_cuts(cuts))
+
+    def _fixed(self, gate: Gate) -> Shape:
         if isinstance(gate, PolygonGate):
             return Shape("polygon", gate.keys, vertices=gate.vertices)
         if isinstance(gate, EllipseGate):
             return Shape("ellipse", gate.keys, ellipse=gate)
-        if gate is not None and not gate.fitted:
-            return (
-                self._cut(gate, gate.at) if isinstance(gate, FixedGate) else Shape("rectangle", gate.keys, _sides(gate))
-            )
-        cuts = self._cuts.get(population.name, {})
-        if gate is None or not cuts or not all(math.isfinite(value) for value in cuts.values()):
-            return None
-        if isinstance(gate, SingletGate):
-            return Shape("polygon", gate.keys, vertices=singlet_outline(cuts, gate.side))
-        return self._cut(gate, cuts["cut"])
+        if isinstance(gate, FixedGate):
+            return self._cut(gate, gate.at)
+        return Shape("rectangle", gate.keys, _sides(gate))
 
     def _cut(self, gate: Gate, cut: float) -> Shape:
         above = getattr(gate, "keep", "above") == "above"

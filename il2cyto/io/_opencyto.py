@@ -31,12 +31,9 @@ _CUTS: Final = {
     "cytokine": "tail",
     "quantileGate": "quantile",
 }
-_MIXTURES: Final = dict.fromkeys(
-    ("flowClust", "flowClust.1d", "flowClust.2d", "quadGate.tmix"),
-    "a mixture model has no counterpart here; choose a valley, a tail, an ellipse or a polygon",
-)
+_MIXTURES: Final = {"flowClust": (1, 2), "flowClust.1d": (1,), "flowClust.2d": (2,)}
 _REASONS: Final = {
-    **_MIXTURES,
+    "quadGate.tmix": "write two cuts and their combinations",
     "polyFunctions": "combinations of cytokines are counted from the populations; write each as a `where`",
     "rangeGate": "write an interval, or two cuts",
 }
@@ -168,10 +165,17 @@ class _Builder:
         except TemplateError as error:
             self._leave(row, parent, str(error))
             return
-        if row.method in _MIXTURES and len(dims) == 1 and row.pop != "*":
-            row.converted = False
-            row.notes.append(_MIXTURES[row.method])
-            self._sides(row, parent, dims, [{"method": FILL_IN, "channel": dims[0]}], adapt)
+        if (
+            len(dims) in _MIXTURES.get(row.method, ())
+            and row.pop != "*"
+            and known.pop("transitional", None) is not True
+        ):
+            if len(dims) == 1:
+                self._sides(row, parent, dims, [self._mixture_1d(row, dims[0], known)], adapt)
+            else:
+                self._put(row, parent, self._alias(row), {"gate": self._mixture_2d(row, dims, known), **adapt})
+        elif row.method in _MIXTURES:
+            self._leave(row, parent, "a transitional gate is no mixture; write a corner")
         elif row.method in _CUTS and 1 <= len(dims) <= 2 and row.pop != "*":
             gates = [self._cut(row, dim, known) for dim in dims]
             self._sides(row, parent, dims, gates, adapt)
@@ -207,6 +211,35 @@ class _Builder:
             gate["q"] = share[0] if share else FILL_IN
         self._drop(row, rest)
         return gate
+
+    def _mixture_1d(self, row: Row, dim: str, arguments: dict[str, Argument]) -> dict[str, Any]:
+        negative, positive = (numbers(arguments.pop(side, None), 1) for side in ("neg", "pos"))
+        number = numbers(arguments.pop("K", None), 1)
+        below = int(negative[0]) if negative else 1
+        components = int(number[0]) if number else below + (int(positive[0]) if positive else 1)
+        between: list[Any] = [below, below + 1] if negative or components == 2 else [FILL_IN, FILL_IN]
+        row.notes.append(f"bounds of {dim}: not in the CSV; fill in where an acceptable cut lies")
+        self._drop(row, arguments)
+        return {
+            "method": "tmix1d",
+            "channel": dim,
+            "components": components,
+            "between": between,
+            "bounds": [FILL_IN, FILL_IN],
+        }
+
+    def _mixture_2d(self, row: Row, dims: list[str], arguments: dict[str, Argument]) -> dict[str, Any]:
+        number, share = (numbers(arguments.pop(name, None), 1) for name in ("K", "quantile"))
+        target = numbers(arguments.pop("target", None), 2)
+        centers: list[list[Any]] = [[FILL_IN, FILL_IN] for _ in range(int(number[0]) if number else 1)]
+        if target:
+            scales = [_SCATTER if _is_scatter(dim) else _LOGICLE for dim in dims]
+            centers[0] = [round(place / scale, 6) for place, scale in zip(target, scales, strict=True)]
+        if FILL_IN in repr(centers):
+            row.notes.append("centers: not in the CSV; fill in where each component lies")
+        self._drop(row, arguments)
+        gate = {"method": "tmix2d", "channels": dims, "centers": centers, "target": 0}
+        return {**gate, "quantile": share[0] if share else 0.9}
 
     def _boundary(self, row: Row, dims: list[str], arguments: dict[str, Argument]) -> dict[str, Any]:
         gate: dict[str, Any] = {"method": "boundary", "channels": dims}

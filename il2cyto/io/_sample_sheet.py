@@ -32,6 +32,7 @@ SAMPLE_COLUMNS: Final = (
     Column("study_day", "int", accepted=("ADY",)),
     Column("visit_number", "float", accepted=("AVISITN", "VISITNUM")),
 )
+_STORES = ("s3://", "gs://", "abfs://")
 # A sample's id names its result file, on any system.
 _SAFE: Final = re.compile(
     r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9_-])?", re.IGNORECASE
@@ -120,8 +121,8 @@ def _blanks(sheet: Sheet, rows: list[dict[str, Any]]) -> Iterator[tuple[int, str
 
 
 def _value_problems(row: Mapping[str, Any]) -> Iterator[str]:
-    if row["file"] is not None and "://" in row["file"]:
-        yield "file: a URL; allowed is a path, absolute or relative to the study file"
+    if row["file"] is not None and "://" in row["file"] and not row["file"].startswith(_STORES):
+        yield f"file: a URL; allowed is a path, absolute or relative to the study file, or an object of {', '.join(_STORES)}"
     if not _ROLE.fullmatch(row["role"]):
         yield f"role: found {show(row['role'])}; allowed sample, unstained, single_stain, fmo:<marker> or blank"
     if row["sample"] is not None and not _SAFE.fullmatch(row["sample"]):

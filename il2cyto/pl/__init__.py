@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.pl._endpoints import measure_course as measure_course, response_rates as response_rates
     from il2cyto.pl._forest import effect_map as effect_map, forest as forest
     from il2cyto.pl._gates import Outline as Outline, density as density, histogram as histogram
+    from il2cyto.pl._template_tree import template_tree as template_tree
     from il2cyto.pl._theme import save_figure as save_figure, theme as theme
     from il2cyto.pl._trial import trial_endpoints as trial_endpoints
 
@@ -31,6 +32,7 @@ __getattr__, __dir__, __all__ = attach(
         "measure_course": "_endpoints",
         "response_rates": "_endpoints",
         "save_figure": "_theme",
+        "template_tree": "_template_tree",
         "theme": "_theme",
         "trial_endpoints": "_trial",
     },

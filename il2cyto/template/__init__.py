@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from il2cyto.template._any_gate import OWN_METHODS, AnyGate
 from il2cyto.template._boolean import Expression, parse
+from il2cyto.template._corner import CornerGate, RefAxis
 from il2cyto.template._dimensions import Dimension, Matrix, Ratio
+from il2cyto.template._expect import Correlation, Expectation, Higher
 from il2cyto.template._gates import (
-    AnyGate,
     BoundaryGate,
     Cut1D,
     EllipseGate,
@@ -19,7 +21,10 @@ from il2cyto.template._gates import (
     SingletGate,
     ValleyGate,
 )
+from il2cyto.template._line import ReferenceLineGate
+from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._overrides import Override, Overrides
+from il2cyto.template._plugins import GateMethod, installed_methods, load_method
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population
 from il2cyto.template._transforms import (
     AnyTransform,
@@ -37,21 +42,28 @@ from il2cyto.template._transforms import (
 )
 
 __all__ = [
+    "OWN_METHODS",
     "Adapt",
     "AnyGate",
     "AnyTransform",
     "Asinh",
     "BoundaryGate",
+    "CornerGate",
+    "Correlation",
     "Cut1D",
     "Dimension",
     "EllipseGate",
     "Endpoint",
+    "Expectation",
     "Expression",
     "FixedGate",
     "FlowJoBiex",
     "FlowJoLog",
+    "FmoGate",
     "Gate",
+    "GateMethod",
     "GatingTemplate",
+    "Higher",
     "Hyperlog",
     "IntervalGate",
     "Linear",
@@ -66,11 +78,17 @@ __all__ = [
     "QuadrantGate",
     "Ratio",
     "RectangleGate",
+    "RefAxis",
     "RefGate",
+    "ReferenceLineGate",
     "ScaledAsinh",
     "SingletGate",
+    "TMix1dGate",
+    "TMix2dGate",
     "Transform",
     "TransformRules",
     "ValleyGate",
+    "installed_methods",
+    "load_method",
     "parse",
 ]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from il2cyto._keys import ROOT
+from il2cyto.template._axes import cut_referred
+from il2cyto.template._corner import CornerGate, RefAxis
+from il2cyto.template._gates import Cut1D, RefGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +31,8 @@ def raise_problems(template: GatingTemplate) -> None:
             *_markers(template),
             *_matrices(template),
             *_refs(template),
+            *_axes(template),
+            *_last_resorts(template),
         ]
     if problems:
         details = [_detail(place, text) for place, text in problems]
@@ -73,6 +78,10 @@ def _unknown_names(template: GatingTemplate) -> Iterator[Problem]:
                     (*place, "endpoint", "denominators"),
                     f"{population.name}: denominator {other!r} is unknown; {nearest(other, names)}",
                 )
+    for i, expectation in enumerate(template.expect):
+        for other in expectation.populations:
+            if other not in (ROOT, *names):
+                yield ("expect", i), f"expect: population {other!r} is unknown; {nearest(other, names)}"
     for field in ("total", "live"):
         name = getattr(template, field)
         if name is not None and name not in names:
@@ -120,6 +129,7 @@ def _endpoints(template: GatingTemplate) -> Iterator[Problem]:
 
 def _unused(template: GatingTemplate) -> Iterator[Problem]:
     used = {name for p in template.populations for name in (p.parent, *p.referred)}
+    used.update(name for expectation in template.expect for name in expectation.populations)
     for i, population in enumerate(template.populations):
         if not population.report and population.name not in used:
             yield (
@@ -137,6 +147,11 @@ def _markers(template: GatingTemplate) -> Iterator[Problem]:
             if key not in known and key not in template.dimensions and not scatter:
                 text = f"{population.name}: marker {key!r} stands neither in requires nor in optional; {nearest(key, known)}"
                 yield ("populations", i, "gate"), text
+    for i, expectation in enumerate(template.expect):
+        for key in expectation.markers:
+            if key not in known:
+                text = f"expect: marker {key!r} stands neither in requires nor in optional; {nearest(key, known)}"
+                yield ("expect", i), text
 
 
 def _matrices(template: GatingTemplate) -> Iterator[Problem]:
@@ -150,6 +165,31 @@ def _matrices(template: GatingTemplate) -> Iterator[Problem]:
 def _refs(template: GatingTemplate) -> Iterator[Problem]:
     for i, population in enumerate(template.populations):
         gate = population.gate
-        if gate is not None and gate.method == "ref" and template.by_name[gate.of].gate is None:
+        if isinstance(gate, RefGate) and template.by_name[gate.of].gate is None:
             text = f"{population.name}: ref of {gate.of!r}, which is a boolean combination and has no gate; refer to a gated population"
             yield ("populations", i, "gate", "of"), text
+
+
+def _axes(template: GatingTemplate) -> Iterator[Problem]:
+    for i, population in enumerate(template.populations):
+        gate = population.gate
+        axes = [("x", gate.x), ("y", gate.y)] if isinstance(gate, CornerGate) else []
+        for name, axis in axes:
+            if not isinstance(axis, RefAxis):
+                continue
+            of = cut_referred({p.name: p.gate for p in template.populations}, axis.of)
+            if of is None:
+                text = f"{population.name}: {name} refers to {axis.of!r}, which is no cut on one channel; refer to one that is"
+                yield ("populations", i, "gate", name), text
+            elif axis.channel != of[1].channel:
+                text = f"{population.name}: {name} names {axis.channel!r}, but {axis.of!r} is a cut on {of[1].channel!r}; leave the channel out"
+                yield ("populations", i, "gate", name), text
+
+
+def _last_resorts(template: GatingTemplate) -> Iterator[Problem]:
+    for i, population in enumerate(template.populations):
+        gate = population.gate
+        number = template.adapt_of(population.name).fixed
+        if gate is not None and gate.fitted and not isinstance(gate, Cut1D) and number is not None:
+            text = f"{population.name}: adapt.fixed is one number, and a {gate.method} gate has several; leave it out"
+            yield ("populations", i, "adapt"), text

@@ -6,9 +6,13 @@ the transformed scale of the template. A lower edge belongs to the gate, an uppe
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -18,9 +22,33 @@ Key = Annotated[str, Field(min_length=1)]
 Side = Literal["above", "below"]
 Point = tuple[Number, Number]
 
+#: How far the open sides of a slanted gate reach, in units of the larger of 1 and its position: beyond any value on a
+#: logarithmic scale, and beyond any that a cytometer gives on a linear one.
+FAR: Final = 1e7
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Coordinate(NamedTuple):
+    """How one number of a fitted gate is compared with those of other samples.
+
+    Attributes
+    ----------
+    rule
+        How the levels of `adapt` are read. ``cut``: a position, shrunk to its group at level `sample`. Other numbers of a shape
+        are the file's own or the group's median: ``median`` is the group's from level `sample` on, ``own`` at the locked levels
+        alone.
+    bounds
+        Where an acceptable number lies.
+    of
+        The population whose cut it is, which has been reconciled already.
+    """
+
+    rule: Literal["cut", "median", "own"] = "own"
+    bounds: Point = (-math.inf, math.inf)
+    of: str | None = None
 
 
 class Gate(_Strict):
@@ -40,6 +68,21 @@ class Gate(_Strict):
     def referred(self) -> tuple[str, ...]:
         """Other populations that the gate needs."""
         return ()
+
+    @property
+    def sides(self) -> Mapping[str, Side]:
+        """Coordinate -> the side of it that is kept, for those coordinates whose spread moves the gate's edge."""
+        return {}
+
+    def coordinate(self, name: str) -> Coordinate:
+        """How the number `name` of the gate's fit is reconciled."""
+        del name
+        return Coordinate()
+
+    def at_cuts(self, cuts: Mapping[str, float]) -> Gate:
+        """The fixed gate that a fitted gate is at its final cuts; a fixed gate, or a band of singlets, is itself."""
+        del cuts
+        return self
 
 
 def _ordered(low: float | None, high: float | None, what: str) -> None:
@@ -162,6 +205,26 @@ class Cut1D(Gate):
     def _bounds_are_ordered(cls, value: Point) -> Point:
         _ordered(*value, "bounds")
         return value
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """The reference population, if the method has one."""
+        reference = getattr(self, "reference", None)
+        return () if reference is None else (reference,)
+
+    @property
+    def sides(self) -> Mapping[str, Side]:
+        """The one cut."""
+        return {"cut": self.keep}
+
+    def coordinate(self, name: str) -> Coordinate:
+        """The cut adapts as the template says."""
+        del name
+        return Coordinate("cut", self.bounds)
+
+    def at_cuts(self, cuts: Mapping[str, float]) -> Gate:
+        """One side of the number."""
+        return FixedGate(method="fixed", channel=self.channel, at=cuts["cut"], keep=self.keep)
 
 
 class QuantileRule(_Strict):
@@ -289,20 +352,7 @@ class RefGate(Gate):
         """The population whose gate is used."""
         return (self.of,)
 
-
-AnyGate = Annotated[
-    IntervalGate
-    | FixedGate
-    | RectangleGate
-    | QuadrantGate
-    | PolygonGate
-    | EllipseGate
-    | QuantileGate
-    | ReferenceOffsetGate
-    | TailGate
-    | ValleyGate
-    | BoundaryGate
-    | SingletGate
-    | RefGate,
-    Field(discriminator="method"),
-]
+    def same_side(self, gate: Gate | None) -> bool:
+        """Whether the events inside are those inside the other gate; the inside of a shape counts as above."""
+        own = getattr(gate, "keep", None)
+        return self.keep is None or self.keep == (own if isinstance(own, str) else "above")

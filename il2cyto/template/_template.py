@@ -11,14 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from il2cyto._keys import ROOT
 from il2cyto.errors import TemplateError
+from il2cyto.template._any_gate import GateField
+from il2cyto.template._axes import with_channels
 from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
 from il2cyto.template._dimensions import Dimension, Matrix
-from il2cyto.template._gates import AnyGate, Key, Number, Share
+from il2cyto.template._expect import Expectation
+from il2cyto.template._gates import Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Level = Literal["sample", "subject", "batch", "study", "fixed"]
+Level = Literal["own", "sample", "subject", "batch", "study", "fixed"]
 #: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
 GroupColumn = Literal["batch", "subject", "site", "cytometer"]
 
@@ -73,7 +76,7 @@ class Population(_Strict):
     label: str = ""
     phenotype: str = ""
     cell_ontology_id: Annotated[str, Field(pattern=r"^(CL:\d{7})?$")] = ""
-    gate: AnyGate | None = None
+    gate: GateField | None = None
     where: str | None = None
     if_missing: Literal["fail", "skip", "pass"] = "fail"
     report: bool = True
@@ -134,6 +137,8 @@ class GatingTemplate(_Strict):
         Spillover matrices that dimensions name.
     populations
         The tree; a denominator of an endpoint is always reported.
+    expect
+        What the markers must do on the events of a file if its labels are right.
     total
         The population that stands for all cells of interest in the layer ``freq_of_total``.
     live
@@ -160,8 +165,17 @@ class GatingTemplate(_Strict):
     total: Name | None = None
     live: Name | None = None
     populations: Annotated[tuple[Population, ...], Field(min_length=1)]
+    expect: tuple[Expectation, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    @field_validator("populations")
+    @classmethod
+    def _corners_know_their_channels(cls, value: tuple[Population, ...]) -> tuple[Population, ...]:
+        channels = with_channels({p.name: p.gate for p in value})
+        return tuple(
+            p if p.gate is channels[p.name] else p.model_copy(update={"gate": channels[p.name]}) for p in value
+        )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -228,6 +242,7 @@ class GatingTemplate(_Strict):
         for later in (
             "dimensions",
             "matrices",
+            "expect",
         ):  # a template without them keeps the digest, and the seeds, it always had
             dump = {key: value for key, value in dump.items() if key != later or value}
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))

@@ -93,7 +93,7 @@ def test_a_list_of_parents_repeats_the_row_and_a_path_tells_equal_names_apart(tm
 @pytest.mark.parametrize(
     ("row", "note"),
     [
-        ('x,+,cells,"FSC-A,SSC-A",flowClust,K=2,,,,', "a mixture model has no counterpart here; choose a valley, a tail, an ellipse or a polygon"),
+        ('x,+,cells,"CD25,CD127",flowClust,"K=3,transitional=TRUE",,,,', "a transitional gate is no mixture; write a corner"),
         ("x,+,cells,CD3,rangeGate,,,,,", "write an interval, or two cuts"),
         ("x,+,cells,CD3,myPlugin,,,,,", "no counterpart of 'myPlugin' on 1 channels with pop '+'; write a gate"),
         ("x,+,cells,CD3,mindensity,system(1),,,,", "arguments 'system(1)' cannot be read: allowed are name=value with numbers, text, TRUE, FALSE, NULL, Inf and c(...)"),
@@ -124,15 +124,45 @@ def test_what_a_row_loses_is_said(tmp_path, cells, note):
     assert note in imported.rows.row(1)[-1]
 
 
+def test_mixtures_keep_what_the_csv_says_of_them(tmp_path):
+    rows = (
+        'lymph,+,cells,"FSC-A,SSC-A",flowClust,"K=2,target=c(131072,65536),quantile=0.95",,,,\n'
+        '*,CD25+/-,lymph,CD25,flowClust,"neg=2,pos=1",,,,\n'
+    )
+    imported = convert(tmp_path, rows)
+
+    assert imported.templates == ()
+    path = tmp_path / "gating/mine/template.yaml"
+    text = path.read_text().replace("[FILL_IN, FILL_IN]", "[0.2, 0.7]")
+    path.write_text(text)
+    gates = {p.name: p.gate.model_dump(exclude_unset=True) for p in read_template(path).populations if p.gate}
+    assert gates["lymph"] == {
+        "method": "tmix2d",
+        "channels": ("FSC-A", "SSC-A"),
+        "centers": ((0.5, 0.25), (0.2, 0.7)),
+        "target": 0,
+        "quantile": 0.95,
+    }
+    assert gates["CD25pos"] == {
+        "method": "tmix1d",
+        "channel": "CD25",
+        "components": 3,
+        "between": (2, 3),
+        "bounds": (0.2, 0.7),
+        "keep": "above",
+    }
+    assert gates["CD25neg"]["of"] == "CD25pos"
+
+
 def test_what_a_person_has_to_write_is_marked_and_keeps_the_template_from_loading(tmp_path, capsys):
     (tmp_path / "mine.csv").write_text(
-        HEAD + BASE + "lymph,+,cells,SSC-A,flowClust,K=2,,,,\nCD3,CD3+,lymph,CD3,mindensity,,,,,\n"
+        HEAD + BASE + "lymph,+,cells,SSC-A,rangeGate,,,,,\nCD3,CD3+,lymph,CD3,mindensity,,,,,\n"
     )
 
     app(["templates", "import", str(tmp_path / "mine.csv"), "--out", str(tmp_path)], standalone_mode=False)
 
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "line 3 lymph: NOT CONVERTED. a mixture model has no counterpart here; choose a valley, a tail, an ellipse or a polygon",
+        "line 3 lymph: NOT CONVERTED. write an interval, or two cuts",
         "line 4 CD3: converted. bounds of CD3: not in the CSV; fill in where an acceptable cut lies; CD3: fails where there is "
         "one peak; openCyto would take an end of the range",
         "Write numbers and gates where the template says FILL_IN; it does not load before.",
@@ -142,9 +172,9 @@ def test_what_a_person_has_to_write_is_marked_and_keeps_the_template_from_loadin
     with pytest.raises(TemplateError) as error:
         read_template(path)
     assert [line.partition(": found")[0].partition(" ")[2] for line in str(error.value).splitlines()] == [
-        "populations[lymph].gate.method", "populations[CD3].gate.bounds[0]", "populations[CD3].gate.bounds[1]",
+        "populations[lymph].gate", "populations[CD3].gate.bounds[0]", "populations[CD3].gate.bounds[1]",
     ]  # fmt: skip
-    text = path.read_text().replace("method: FILL_IN", "method: quantile, q: 0.9, bounds: [0, 1]")
+    text = path.read_text().replace("'FILL_IN: rangeGate'", "{method: interval, channel: SSC-A, max: 0.4}")
     path.write_text(text.replace("[FILL_IN, FILL_IN]", "[0.2, 0.8]"))
     assert [p.parent for p in read_template(path).populations] == ["root", "cells", "lymph"]
 

@@ -209,7 +209,8 @@ http://x/y.fcs,P03,W0,,,p01_w3,,1.5
         "samples.csv:6: subject 'P02', visit 'W0', panel 'tnk' stand in line 4 already; tell them apart by tube, "
         "replicate or control, or remove one",
         "samples.csv:7: study_day: found '1.5'; allowed a whole number or blank",
-        "samples.csv:7: file: a URL; allowed is a path, absolute or relative to the study file",
+        "samples.csv:7: file: a URL; allowed is a path, absolute or relative to the study file, or an object of s3://, gs://, "
+        "abfs://",
         "samples.csv:7: sample: 'p01_w3' stands in line 2 already; give each file its own sample",
         "samples.csv:8: file: blank; fill it in",
         "samples.csv:8: subject: blank; fill it in",

@@ -1,17 +1,29 @@
 """The methods that fit a gate to the events of one file: pure functions, one per module.
 
-A third-party method is a function of the same signature behind an entry point of the group `il2cyto.gate_methods`.
+A third-party method is a :class:`il2cyto.template.GateMethod` behind an entry point of the group `il2cyto.gate_methods`: the
+model of its gates and a function of the same signature.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from il2cyto.errors import GatingError
-from il2cyto.gt.methods import _quantile, _reference_offset, _singlet, _tail, _valley
+from il2cyto.gt.methods import (
+    _fmo,
+    _quantile,
+    _reference_line,
+    _reference_offset,
+    _singlet,
+    _tail,
+    _tmix1d,
+    _tmix2d,
+    _valley,
+)
+from il2cyto.template import installed_methods, load_method
+from il2cyto.template._plugins import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +32,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._types import Proposal
-
-ENTRY_POINT_GROUP: Final = "il2cyto.gate_methods"
 
 
 class Propose(Protocol):
@@ -45,10 +55,14 @@ class Propose(Protocol):
 
 METHODS: Final[Mapping[str, Propose]] = MappingProxyType(
     {
+        "fmo": _fmo.propose,
         "quantile": _quantile.propose,
+        "reference_line": _reference_line.propose,
         "reference_offset": _reference_offset.propose,
         "singlet": _singlet.propose,
         "tail": _tail.propose,
+        "tmix1d": _tmix1d.propose,
+        "tmix2d": _tmix2d.propose,
         "valley": _valley.propose,
     }
 )
@@ -70,10 +84,9 @@ def find_method(name: str) -> Propose:
     """
     if name in METHODS:
         return METHODS[name]
-    installed = entry_points(group=ENTRY_POINT_GROUP)
-    for point in installed.select(name=name):
-        return cast("Propose", point.load())
-    known = ", ".join(sorted({*METHODS, *installed.names}))
+    if name in installed_methods():
+        return cast("Propose", load_method(name).propose)
+    known = ", ".join(sorted({*METHODS, *installed_methods()}))
     msg = (
         f"no gate method {name!r}; known are {known}; correct the template or install the package that provides it under the "
         f"entry point group {ENTRY_POINT_GROUP}"

@@ -1,0 +1,176 @@
+"""The two steps of a file: propose its cuts, apply the final ones. What each depends on, and what a shard keeps of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import polars as pl
+
+from il2cyto.batch._shards import Document, shard_key
+from il2cyto.batch._types import FileFacts
+from il2cyto.gt._apply import GateResult, apply
+from il2cyto.gt._plan import Events, make_plan
+from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
+from il2cyto.io import Density, read_events_provenance, write_events
+from il2cyto.panel import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from il2cyto.batch._types import Job
+    from il2cyto.io import FcsFile
+    from il2cyto.template import GatingTemplate
+
+    Detail = Mapping[str, Any]
+
+T_co = TypeVar("T_co", covariant=True)
+_FINAL = {"population": pl.String, "coordinate": pl.String, "final": pl.Float64, "final_spread": pl.Float64, "flags": pl.Int64}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file of a step, with what only this file needs: JSON, and all of it part of the shard's key."""
+
+    job: Job
+    detail: Detail
+
+
+class Step(Protocol[T_co]):
+    """What is done to every file. It goes to the workers, so it must survive a process boundary."""
+
+    def key(self, task: Task, content: str) -> str:
+        """Name of the shard; `content` is the SHA-256 of the file."""
+
+    def is_kept(self, task: Task, key: str) -> bool:
+        """Whether what the step writes beside its shard is there."""
+
+    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        """Do the work: what goes into the shard. Nothing in it depends on the sample's name."""
+
+    def read(self, document: Document, task: Task, content: str) -> T_co:
+        """Turn a shard into the result for this sample."""
+
+
+@dataclass(frozen=True)
+class _OfTemplate(Generic[T_co]):
+    template: GatingTemplate
+    aliases: Mapping[str, str]
+
+    def _events(self, file: FcsFile) -> Events:
+        return Events(file, make_plan(self.template, file.panel(self.aliases), file=file.name))
+
+    def _key(self, kind: str, task: Task, content: str, *settings: object) -> str:
+        return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail), *settings)
+
+
+class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
+    """The cuts that a file would choose for itself; `given` are those settled already, `panel` what is known of its panel."""
+
+    @staticmethod
+    def task(job: Job, given: Mapping[str, Mapping[str, float]], *, panel: str | None = None) -> Task:
+        """A file to propose."""
+        settled = {name: dict(cuts) for name, cuts in given.items()}
+        return Task(job, {"given": settled, "fmo": job.fmo, "panel": panel})
+
+    def key(self, task: Task, content: str) -> str:
+        return self._key("propose", task, content)
+
+    def is_kept(self, task: Task, key: str) -> bool:
+        return True
+
+    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        del key
+        given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
+        events = self._events(file)
+        table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
+        # Of a label ($PnS) only the markers that it names may leave the file.
+        channels = {
+            marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()
+        }
+        codes = [flag.code for flag in file.flags]
+        return {
+            "rows": table.drop("sample").rows(),
+            "simulated": file.simulated,
+            "flags": codes,
+            "channels": channels,
+        }
+
+    def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
+        schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
+        table = pl.DataFrame(document["rows"], schema=schema, orient="row")
+        table = table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
+        channels = {
+            marker: Channel(**{**about, "markers": tuple(about["markers"])})
+            for marker, about in document["channels"].items()
+        }
+        flags = tuple(document["flags"])
+        facts = FileFacts(task.job.sample, task.job.file, content, document["simulated"], flags, channels)
+        return table, facts
+
+
+@dataclass(frozen=True)
+class Apply(_OfTemplate[GateResult]):
+    """Counts with the final cuts and with the polygons that a person drew; with `events`, also the events to that folder."""
+
+    events: Path | None = None
+    densities: bool = False
+
+    @staticmethod
+    def task(job: Job, cuts: pl.DataFrame, polygons: Mapping[str, Any]) -> Task:
+        """A file to gate; `cuts` are its rows of the reconciled table."""
+        return Task(job, {"cuts": cuts.select(*_FINAL).rows(), "polygons": dict(polygons)})
+
+    def key(self, task: Task, content: str) -> str:
+        return self._key("apply", task, content, self.densities)
+
+    def is_kept(self, task: Task, key: str) -> bool:
+        if self.events is None:
+            return True
+        made_of = read_events_provenance(self._target(task.job))
+        return (made_of.get("shard"), made_of.get("batch")) == (key, task.job.batch)
+
+    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        del content
+        cuts = pl.DataFrame(task.detail["cuts"], schema=_FINAL, orient="row")
+        result = apply(
+            self._events(file),
+            cuts.with_columns(sample=pl.lit(task.job.sample)),
+            sample=task.job.sample,
+            polygons=task.detail["polygons"],
+            keep_masks=self.events is not None,
+            keep_densities=self.densities,
+        )
+        if self.events is not None:
+            job = task.job
+            write_events(
+                file.path,
+                self._target(job),
+                sample=job.sample,
+                batch=job.batch,
+                template=self.template,
+                masks=result.masks,
+                shard=key,
+            )
+        document = {f.name: getattr(result, f.name) for f in fields(result) if f.name not in ("sample", "masks")}
+        # JSON has no pairs as keys.
+        document["medians"] = [[*pair, value] for pair, value in result.medians.items()]
+        document["densities"] = [asdict(density) for density in result.densities.values()]
+        return document
+
+    def read(self, document: Document, task: Task, content: str) -> GateResult:
+        del content
+        medians = {(population, marker): value for population, marker, value in document["medians"]}
+        densities = {about["population"]: _density(about) for about in document["densities"]}
+        own = {"sample": task.job.sample, "medians": medians, "masks": {}, "densities": densities}
+        return GateResult(**{**document, **own})
+
+    def _target(self, job: Job) -> Path:
+        assert self.events is not None
+        return self.events / f"{job.sample}.h5ad"
+
+
+def _density(about: Document) -> Density:
+    limits = {name: tuple(about[name]) for name in ("x_limits", "y_limits")}
+    return Density(**{**about, **limits})
