@@ -97,6 +97,13 @@ def complete_cases(adata: AnnData, *, populations: Sequence[str] | None = None, 
         A population is not in the object.
     SchemaError
         There is no such visit, or no sample is complete.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> get.complete_cases(adata, populations=["CD4", "CD8"], visit="W12").shape
+    (2, 2)
     """
     names = list(adata.var_names if populations is None else populations)
     require_populations(adata.var_names, names, caller="get.complete_cases")

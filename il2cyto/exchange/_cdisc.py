@@ -45,6 +45,13 @@ def cdisc_tables(
     Returns
     -------
     Data set -> table; CP has some columns more, which :func:`export_cdisc` does not write.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, exchange
+    >>> tables = exchange.cdisc_tables({"tnk": datasets.toy_trial(subjects=2)})
+    >>> exchange.check_cdisc(tables).height
+    0
     """
     days, sets, actual = _clinical_facts(study)
     named = {**TERMS, **(read_terms(terms) if terms else {})}

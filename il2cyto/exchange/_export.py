@@ -64,11 +64,11 @@ def export(
 
     Examples
     --------
-    >>> from il2cyto import datasets, exchange, pipeline
     >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> output = pipeline.gate(datasets.sample_data_path() / "study.yaml", folder, densities=False)
-    >>> [path.name for path in exchange.export(folder, "immport").files]
+    >>> from il2cyto import datasets, exchange, io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = io.write_anndata(datasets.toy_trial(subjects=2), f"{folder}/results.h5ad")
+    ...     [path.name for path in exchange.export(folder, "immport").files]
     ['FCM_Derived_data.txt']
     """
     results = Path(results)

@@ -89,6 +89,13 @@ def to_composition(adata: AnnData, parent: str, *, visit: str | None = None) -> 
     ------
     PopulationError
         The parent is not there, has no children, or they overlap.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, io
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> list(io.to_composition(adata, "T", visit="W0").var_names)
+    ['CD4', 'CD8', 'other']
     """
     from anndata import AnnData
 

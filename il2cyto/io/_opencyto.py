@@ -5,51 +5,37 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from il2cyto.errors import TemplateError
-from il2cyto.io._opencyto_args import Argument, numbers, parse_arguments
+from il2cyto.io._opencyto_args import numbers, parse_arguments
+from il2cyto.io._opencyto_gates import (
+    CUTS,
+    FILL_IN,
+    LOGICLE,
+    SCATTER,
+    Row,
+    boundary,
+    cut,
+    drop,
+    is_scatter,
+    mixture_1d,
+    mixture_2d,
+)
 from il2cyto.io._strategy import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Stands where a person has to write something; no template that holds it loads.
-FILL_IN: Final = "FILL_IN"
 _NEEDED: Final = ("alias", "pop", "parent", "dims", "gating_method", "gating_args")
-#: openCyto works on flowCore's scales: logicle from 0 to 4.5, scatter as recorded. il2cyto's run from 0 to 1.
-_LOGICLE: Final = 4.5
-_SCATTER: Final = 262_144.0
-_CUTS: Final = {
-    "mindensity": "valley",
-    "mindensity2": "valley",
-    "quadrantGate": "valley",
-    "quadGate.seq": "valley",
-    "tailgate": "tail",
-    "cytokine": "tail",
-    "quantileGate": "quantile",
-}
 _MIXTURES: Final = {"flowClust": (1, 2), "flowClust.1d": (1,), "flowClust.2d": (2,)}
 _REASONS: Final = {
     "quadGate.tmix": "write two cuts and their combinations",
     "polyFunctions": "combinations of cytokines are counted from the populations; write each as a `where`",
     "rangeGate": "write an interval, or two cuts",
 }
-
-
-@dataclass
-class Row:
-    """A row of the CSV and what became of it."""
-
-    line: int
-    alias: str
-    pop: str
-    method: str
-    populations: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    converted: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,7 @@ def read_opencyto(path: str | Path) -> OpenCytoImport:
     builder = _Builder()
     for number, line in enumerate(lines, start=2):
         builder.add(number, {name: (text or "").strip() for name, text in line.items() if name})
-    scatter = [dim for dim in builder.dims if _is_scatter(dim)]
+    scatter = [dim for dim in builder.dims if is_scatter(dim)]
     content = {
         "schema": "il2cyto/gating-template/1",
         "name": plain_name(path.stem),
@@ -102,16 +88,12 @@ def read_opencyto(path: str | Path) -> OpenCytoImport:
         "description": f"imported from openCyto's {path.name}",
         "requires": [dim for dim in builder.dims if dim not in scatter],
         "transform": {
-            "default": {"method": "logicle", "t": "range", "w": 0.5, "m": _LOGICLE, "a": 0},
-            "channels": {dim: {"method": "linear", "t": _SCATTER, "a": 0} for dim in scatter},
+            "default": {"method": "logicle", "t": "range", "w": 0.5, "m": LOGICLE, "a": 0},
+            "channels": {dim: {"method": "linear", "t": SCATTER, "a": 0} for dim in scatter},
         },
         "populations": builder.populations,
     }
     return OpenCytoImport(content, tuple(builder.rows))
-
-
-def _is_scatter(dim: str) -> bool:
-    return dim.upper().startswith(("FSC", "SSC"))
 
 
 class _Builder:
@@ -171,86 +153,24 @@ class _Builder:
             and known.pop("transitional", None) is not True
         ):
             if len(dims) == 1:
-                self._sides(row, parent, dims, [self._mixture_1d(row, dims[0], known)], adapt)
+                self._sides(row, parent, dims, [mixture_1d(row, dims[0], known)], adapt)
             else:
-                self._put(row, parent, self._alias(row), {"gate": self._mixture_2d(row, dims, known), **adapt})
+                self._put(row, parent, self._alias(row), {"gate": mixture_2d(row, dims, known), **adapt})
         elif row.method in _MIXTURES:
             self._leave(row, parent, "a transitional gate is no mixture; write a corner")
-        elif row.method in _CUTS and 1 <= len(dims) <= 2 and row.pop != "*":
-            gates = [self._cut(row, dim, known) for dim in dims]
+        elif row.method in CUTS and 1 <= len(dims) <= 2 and row.pop != "*":
+            gates = [cut(row, dim, known) for dim in dims]
             self._sides(row, parent, dims, gates, adapt)
         elif row.method == "singletGate" and len(dims) == 2:
             level = numbers(known.pop("prediction_level", None), 1)
             gate = {"method": "singlet", "area": dims[0], "height": dims[1], **({"level": level[0]} if level else {})}
-            self._drop(row, known)
+            drop(row, known)
             self._put(row, parent, self._alias(row), {"gate": gate})
         elif row.method == "boundary" and dims:
-            self._put(row, parent, self._alias(row), {"gate": self._boundary(row, dims, known)})
+            self._put(row, parent, self._alias(row), {"gate": boundary(row, dims, known)})
         else:
             default = f"no counterpart of {row.method!r} on {len(dims)} channels with pop {row.pop!r}; write a gate"
             self._leave(row, parent, _REASONS.get(row.method, default))
-
-    def _cut(self, row: Row, dim: str, arguments: dict[str, Argument]) -> dict[str, Any]:
-        rest = dict(arguments)
-        method, scale = _CUTS[row.method], _SCATTER if _is_scatter(dim) else _LOGICLE
-        bounds = numbers(rest.pop("gate_range", None), 2)
-        if bounds is None:
-            row.notes.append(f"bounds of {dim}: not in the CSV; fill in where an acceptable cut lies")
-        gate: dict[str, Any] = {"method": method, "channel": dim}
-        gate["bounds"] = [FILL_IN, FILL_IN] if bounds is None else [round(bound / scale, 6) for bound in bounds]
-        if method in ("valley", "tail"):
-            adjust = numbers(rest.pop("adjust", None), 1)
-            gate |= {"adjust": adjust[0]} if adjust else {}
-        if method == "valley":
-            gate["one_peak"] = "fail"
-            row.notes.append(f"{dim}: fails where there is one peak; openCyto would take an end of the range")
-        elif method == "tail":
-            gate |= {"peak": "tallest", "side": "left" if rest.pop("side", None) == "left" else "right"}
-        else:
-            share = numbers(rest.pop("probs", None), 1)
-            gate["q"] = share[0] if share else FILL_IN
-        self._drop(row, rest)
-        return gate
-
-    def _mixture_1d(self, row: Row, dim: str, arguments: dict[str, Argument]) -> dict[str, Any]:
-        negative, positive = (numbers(arguments.pop(side, None), 1) for side in ("neg", "pos"))
-        number = numbers(arguments.pop("K", None), 1)
-        below = int(negative[0]) if negative else 1
-        components = int(number[0]) if number else below + (int(positive[0]) if positive else 1)
-        between: list[Any] = [below, below + 1] if negative or components == 2 else [FILL_IN, FILL_IN]
-        row.notes.append(f"bounds of {dim}: not in the CSV; fill in where an acceptable cut lies")
-        self._drop(row, arguments)
-        return {
-            "method": "tmix1d",
-            "channel": dim,
-            "components": components,
-            "between": between,
-            "bounds": [FILL_IN, FILL_IN],
-        }
-
-    def _mixture_2d(self, row: Row, dims: list[str], arguments: dict[str, Argument]) -> dict[str, Any]:
-        number, share = (numbers(arguments.pop(name, None), 1) for name in ("K", "quantile"))
-        target = numbers(arguments.pop("target", None), 2)
-        centers: list[list[Any]] = [[FILL_IN, FILL_IN] for _ in range(int(number[0]) if number else 1)]
-        if target:
-            scales = [_SCATTER if _is_scatter(dim) else _LOGICLE for dim in dims]
-            centers[0] = [round(place / scale, 6) for place, scale in zip(target, scales, strict=True)]
-        if FILL_IN in repr(centers):
-            row.notes.append("centers: not in the CSV; fill in where each component lies")
-        self._drop(row, arguments)
-        gate = {"method": "tmix2d", "channels": dims, "centers": centers, "target": 0}
-        return {**gate, "quantile": share[0] if share else 0.9}
-
-    def _boundary(self, row: Row, dims: list[str], arguments: dict[str, Argument]) -> dict[str, Any]:
-        gate: dict[str, Any] = {"method": "boundary", "channels": dims}
-        for side in ("min", "max"):
-            limits = numbers(arguments.pop(side, None), len(dims))
-            if limits is not None and len(set(limits)) == 1 and all(_is_scatter(dim) for dim in dims):
-                gate[side] = round(limits[0] / _SCATTER, 6)
-            elif limits is not None:
-                row.notes.append(f"{side} of the boundary differs among channels; left out")
-        self._drop(row, arguments)
-        return gate
 
     def _sides(self, row: Row, parent: str, dims: list[str], gates: list[dict[str, Any]], more: dict[str, Any]) -> None:
         """Make the populations that a cut, or two of them, leave."""
@@ -361,11 +281,6 @@ class _Builder:
     @staticmethod
     def _alias(row: Row) -> str:
         return row.alias if row.alias != "*" else row.pop
-
-    @staticmethod
-    def _drop(row: Row, arguments: dict[str, Argument]) -> None:
-        if arguments:
-            row.notes.append(f"left out: {', '.join(arguments)}")
 
 
 def _sides_of(pop: str, dims: list[str]) -> tuple[list[str], list[str]]:

@@ -78,8 +78,8 @@ def validate(adata: AnnData, *, name: str = "object") -> None:
 
     Examples
     --------
-    >>> from il2cyto import cohort, datasets, io
-    >>> adata = cohort.gate_study(io.read_study(datasets.sample_data_path() / "study.yaml")).adata
+    >>> from il2cyto import datasets, io
+    >>> adata = datasets.toy_trial(subjects=2)
     >>> io.validate(adata)
     >>> adata.layers["counts"][0, 0] += 1
     >>> len(io.schema_problems(adata))

@@ -58,6 +58,14 @@ def rank_populations(
     ------
     ModelError
         Fewer than two groups have two samples.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, tl
+    >>> adata = datasets.toy_trial(subjects=4)
+    >>> ranked = tl.rank_populations(adata, visit="W12", populations=["CD4", "Treg"])
+    >>> sorted(ranked["population"])
+    ['CD4', 'Treg']
     """
     import scanpy as sc  # slow to import
 

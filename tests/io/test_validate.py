@@ -4,21 +4,18 @@ import copy
 import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from anndata import AnnData
 from hypothesis import given, settings, strategies as st
 
 from il2cyto import cohort, datasets, io
 from il2cyto.errors import SchemaError
 from tests._cohort import make_cohort, not_evaluable
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 @cache
@@ -86,6 +83,32 @@ def test_a_change_of_one_cell_is_found(name, cell):
     change(adata, i, j)
 
     assert place in places(adata)
+
+
+def test_events_have_a_name_for_each_column_of_their_gates():
+    events = AnnData(np.ones((3, 2), dtype=np.float32), uns={"il2cyto": {"schema_version": "1.0", "object": "events"}})
+    events.obsm["gating"] = np.ones((3, 2), dtype=bool)
+    events.uns["gating_cols"] = ["T"]
+
+    assert [str(problem) for problem in io.schema_problems(events)] == [
+        *(
+            f"var[{key!r}]: found nothing; allowed: required; read the file again with il2cyto.io.read_fcs"
+            for key in ("n", "channel", "marker")
+        ),
+        "obsm['gating']: found 2 columns, 1 names; allowed: a name in uns['gating_cols'] for each; gate the file again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ({}, "uns['il2cyto']['schema_version']: found nothing; allowed: major.minor; this is not an il2cyto object"),
+        ({"schema_version": "2.0"}, "uns['il2cyto']['schema_version']: found 2.0; allowed: up to 1; update il2cyto"),
+        ({"schema_version": "1.7", "object": "list"}, "uns['il2cyto']['object']: found 'list'; allowed: cohort, events; name what it is"),
+    ],
+)  # fmt: skip
+def test_a_version_or_kind_that_is_not_known_is_all_that_is_said(facts, found):
+    assert [str(problem) for problem in io.schema_problems(AnnData(np.eye(2), uns={"il2cyto": facts}))] == [found]
 
 
 @pytest.mark.parametrize("slot", ["layers", "obs", "var", "uns"])
