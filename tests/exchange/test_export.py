@@ -75,7 +75,7 @@ def test_miflowcyt_has_the_four_parts_and_lists_what_nobody_said(results, tmp_pa
     files = document["4 data analysis"]["4.1 list-mode files"]
     assert {row["sample"]: row["sha256"] for row in files} == dict(gated.obs["file_sha256"].astype(str))
     gates = {gate["population"]: gate for gate in document["4 data analysis"]["4.4 gating"]["results"]}
-    assert gates["Treg"]["where"] == "CD25pos and CD127low"
+    assert gates["CD4"]["where"] == "CD4pos and not CD8pos"
     assert gates["T"]["gate"]["method"] == "valley"
     assert {"CD3", "CD25"} <= {row["marker"] for row in document["2 flow sample"]["2.3 fluorescence reagents"]}
     assert document["1 experiment overview"]["1.3 experiment variables"]["study"] == "SIMULATED IL2-SLE-SIM"
