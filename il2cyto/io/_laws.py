@@ -57,9 +57,16 @@ def broken_laws(adata: AnnData) -> Iterator[SchemaProblem]:
         "a fraction that is not counts / parent_counts",
         "law 1: the quotient",
     )
-    for slot, key, values in (("X", "", x), ("layers", Layers.COUNTS, counts)):
+    # A template may ask nothing of a parent; of an empty one there is no fraction, but the count of 0 stands.
+    empty = parents == 0
+    for slot, key, values, excused in (("X", "", x, empty), ("layers", Layers.COUNTS, counts, np.zeros_like(empty))):
         yield from _where(
-            adata, np.isnan(values) & ~failed, slot, key, "NaN without a failing flag", "law 2: NaN only with one"
+            adata,
+            np.isnan(values) & ~failed & ~excused,
+            slot,
+            key,
+            "NaN without a failing flag",
+            "law 2: NaN only with one",
         )
         yield from _where(
             adata, ~np.isnan(values) & failed, slot, key, "a number under a failing flag", "law 2: NaN under one"

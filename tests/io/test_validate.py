@@ -122,6 +122,21 @@ def test_every_required_key_is_missed(slot):
         assert key in [name for _, name in places(adata)]
 
 
+def test_an_empty_parent_has_a_count_of_zero_and_no_fraction():
+    adata = make_cohort(2)
+    row = adata.obs_names.get_loc("SIM-001_W0")
+    for name in ("NK", "CD56bright"):
+        column = adata.var_names.get_loc(name)
+        adata.layers["counts"][row, column] = 0
+        adata.X[row, column] = 0
+    adata.layers["parent_counts"][row, adata.var_names.get_loc("CD56bright")] = 0
+    adata.X[row, adata.var_names.get_loc("CD56bright")] = np.nan
+
+    assert places(adata) == []
+    adata.layers["counts"][row, adata.var_names.get_loc("CD56bright")] = np.nan
+    assert places(adata) == [("layers", "counts")]
+
+
 def test_all_problems_stand_in_one_message():
     adata = make_cohort(2)
     adata.layers["counts"] = adata.layers["counts"].astype(np.int64)
