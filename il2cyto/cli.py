@@ -294,6 +294,36 @@ def demo(
     _close(output)
 
 
+@app.command()
+def export(
+    results: Annotated[Path, typer.Argument(help="The folder that gate or run wrote.", show_default=False)],
+    to: Annotated[
+        list[str],
+        typer.Option("--to", help="cdisc, flowjo, gatingml, immport, manifest, miflowcyt or prism; may be repeated."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; default: RESULTS/export/TARGET.")] = None,
+    study: Annotated[Path | None, typer.Option(help="study.yaml, for study days, analysis sets and labels.")] = None,
+    terms: Annotated[Path | None, typer.Option(help="For cdisc: CSV with names of further populations.")] = None,
+) -> None:
+    """Write results in another form, from the results alone; exit code 1 if CDISC's rules are broken.
+
+    Example: il2cyto export results --to cdisc --to prism --study trial/study.yaml
+    """
+    from il2cyto import exchange
+
+    broken = False
+    for target in to:
+        folder = out / target if out is not None and len(to) > 1 else out
+        written = exchange.export(results, target, folder, study=study, terms=terms)  # type: ignore[arg-type]
+        for path in written.files:
+            typer.echo(path)
+        for notice in written.notices:
+            typer.echo(notice, err=True)
+        broken = broken or (target == "cdisc" and bool(written.notices))
+    if broken:
+        raise typer.Exit(SOME_FAILED)
+
+
 @templates_app.command("list")
 def list_templates() -> None:
     """List the templates that can be named in a study, a line each: name, version, description."""
@@ -346,7 +376,10 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
 @templates_app.command("import")
 def import_template(
     file: Annotated[
-        Path, typer.Argument(help="A Gating-ML 2.0 document or a FlowJo 10 workspace (.wsp).", show_default=False)
+        Path,
+        typer.Argument(
+            help="A Gating-ML 2.0 document, a FlowJo 10 workspace (.wsp) or an openCyto CSV.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the templates.", show_default=False)],
     fcs: Annotated[Path | None, typer.Option(help="Folder with the FCS files, to compare counts.")] = None,
@@ -364,6 +397,13 @@ def import_template(
     imported = exchange.import_templates(file, out)
     for path in imported.files:
         typer.echo(path)
+    if imported.rows is not None:
+        for line, alias, *_, converted, _, notes in imported.rows.iter_rows():
+            typer.echo(
+                f"line {line} {alias}: {'converted' if converted else 'NOT CONVERTED'}. {notes}".rstrip(), err=True
+            )
+        if not imported.templates:
+            typer.echo("Write numbers and gates where the template says FILL_IN; it does not load before.", err=True)
     if fcs is not None and compare is not None:
         table = exchange.compare_counts(imported, fcs)
         typer.echo(exchange.write_comparison(table, compare))

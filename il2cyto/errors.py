@@ -71,5 +71,9 @@ class SchemaError(Il2cytoError, ValueError):
     """An AnnData object does not follow the il2cyto schema."""
 
 
+class IndependenceWarning(UserWarning):
+    """A method that takes rows as independent is given several samples of one subject."""
+
+
 class ModelError(Il2cytoError, ValueError):
     """A statistical model cannot be fitted to these data, or not as asked."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._composition import split
 from il2cyto._intervals import wilson
 from il2cyto._keys import Layers, Obs, Obsm, Uns, Var
 from il2cyto._populations import ancestors, require_populations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-__all__ = ["composition", "cuts", "flags", "frequencies", "results", "template"]
+__all__ = ["complete_cases", "composition", "cuts", "flags", "frequencies", "results", "template"]
 
 _log = logging.getLogger("il2cyto")
 _SAMPLE_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL)
@@ -70,6 +71,54 @@ def frequencies(
     named = [*(populations or ()), *((denominator,) if denominator else ())]
     require_populations(_all_populations(data), named, caller="get.frequencies")
     return stack(data, lambda adata: _frequencies(adata, populations, denominator))
+
+
+def complete_cases(adata: AnnData, *, populations: Sequence[str] | None = None, visit: str | None = None) -> AnnData:
+    """Take the samples in which every population is evaluable: what scanpy's methods need, which cannot take NaN.
+
+    Samples that are left out are named in the log.
+
+    Parameters
+    ----------
+    adata
+        Cohort object.
+    populations
+        Which ones; all if None.
+    visit
+        Samples of this visit only; of all visits if None.
+
+    Returns
+    -------
+    A copy: its X and layers are those of the object.
+
+    Raises
+    ------
+    PopulationError
+        A population is not in the object.
+    SchemaError
+        There is no such visit, or no sample is complete.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> get.complete_cases(adata, populations=["CD4", "CD8"], visit="W12").shape
+    (2, 2)
+    """
+    names = list(adata.var_names if populations is None else populations)
+    require_populations(adata.var_names, names, caller="get.complete_cases")
+    visits = adata.obs[Obs.VISIT].astype(str)
+    if visit is not None and not (visits == visit).any():
+        msg = f"get.complete_cases: no sample of visit {visit!r}; visits: {', '.join(sorted(set(visits)))}."
+        raise SchemaError(msg)
+    part = adata[(visits == (visits if visit is None else visit)).to_numpy(), names]
+    whole = np.isfinite(np.asarray(part.X)).all(axis=1)
+    if not whole.any():
+        msg = f"get.complete_cases: none of {part.n_obs} samples has all of {', '.join(names)}; name fewer populations."
+        raise SchemaError(msg)
+    if not whole.all():
+        _log.warning("complete cases: not evaluable, left out: %s", ", ".join(part.obs_names[~whole]))
+    return part[whole].copy()
 
 
 def composition(data: AnnData | Panels, parent: str) -> pl.DataFrame:
@@ -201,25 +250,11 @@ def _selected(adata: AnnData, populations: Sequence[str] | None, denominator: st
 
 
 def _composition(adata: AnnData, parent: str) -> pl.DataFrame:
-    children = list(adata.var_names[adata.var[Var.PARENT].astype(str) == parent])
-    if not children:
-        msg = f"get.composition: {parent!r} has no children in the object; choose a population that is a parent."
-        raise PopulationError(msg)
-    total, parts = _layer(adata[:, [parent]], Layers.COUNTS), _layer(adata[:, children], Layers.COUNTS)
-    count = np.hstack([parts, total - parts.sum(axis=1, keepdims=True)])
-    overlapping = adata.obs_names[count[:, -1] < 0]
-    if len(overlapping):
-        msg = (
-            f"get.composition: the children of {parent!r} ({', '.join(children)}) overlap: their sum exceeds it in "
-            f"{len(overlapping)} samples, first {overlapping[0]}. Take children that exclude each other."
-        )
-        raise PopulationError(msg)
+    names, count, total = split(adata, parent, caller="get.composition")
     whole = np.isfinite(count).all(axis=1)
     if not whole.all():
         _log.warning("composition of %s: not evaluable, left out: %s", parent, ", ".join(adata.obs_names[~whole]))
-    other = f"{parent}_other" if "other" in children else "other"
     count, total = count[whole], np.broadcast_to(total, count.shape)[whole]
-    names = [*children, other]
     return _long(adata[whole], names, [parent] * len(names)).with_columns(
         pl.Series("count", count.ravel()),
         pl.Series("parent_count", total.ravel()),

@@ -81,3 +81,21 @@ def test_the_page_of_the_analysis_shows_every_setting_with_its_default(tmp_path:
 
     assert list(shown) == list(AnalysisSettings.model_fields)
     assert AnalysisSettings.model_validate(shown) == AnalysisSettings()
+
+
+def test_the_page_of_exports_lists_every_target_and_rule() -> None:
+    from il2cyto import exchange
+
+    page = (PROJECT / "docs/exports.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| `(\w+)` \|", page.partition("## openCyto")[0], flags=re.MULTILINE)
+
+    assert sorted(cells) == sorted([*exchange.TARGETS, *(rule.id for rule in exchange.cdisc_rules())])
+
+
+def test_the_page_of_the_schema_names_the_required_keys() -> None:
+    from il2cyto.io._validate import REQUIRED, REQUIRED_UNS
+
+    page = (PROJECT / "docs/schema.md").read_text(encoding="utf-8")
+    text = page.partition("Required in a cohort are ")[2].partition(". Every other")[0]
+
+    assert re.findall(r"`(\w+)`", text) == [*(key for keys in REQUIRED.values() for key in keys), *REQUIRED_UNS]

@@ -13,6 +13,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         write_anndata as write_anndata,
         write_events as write_events,
     )
+    from il2cyto.io._bridges import (
+        to_composition as to_composition,
+        to_ehrdata as to_ehrdata,
+        to_mudata as to_mudata,
+    )
     from il2cyto.io._clinical import ClinicalData as ClinicalData, read_clinical as read_clinical
     from il2cyto.io._densities import (
         Density as Density,
@@ -56,6 +61,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         template_folders as template_folders,
         write_template as write_template,
     )
+    from il2cyto.io._validate import (
+        SchemaProblem as SchemaProblem,
+        schema_problems as schema_problems,
+        validate as validate,
+    )
     from il2cyto.io._workbook import write_workbook as write_workbook
 
 
@@ -67,6 +77,7 @@ __getattr__, __dir__, __all__ = attach(
         "FcsFile": "_fcs",
         "FlowJoSample": "_flowjo",
         "SampleChannel": "_gatingml_write",
+        "SchemaProblem": "_validate",
         "Spillover": "_fcs",
         "open_fcs": "_fcs",
         "read_densities": "_densities",
@@ -89,6 +100,11 @@ __getattr__, __dir__, __all__ = attach(
         "verify_run": "_provenance",
         "read_study": "_study",
         "read_trial": "_study",
+        "schema_problems": "_validate",
+        "to_composition": "_bridges",
+        "to_ehrdata": "_bridges",
+        "to_mudata": "_bridges",
+        "validate": "_validate",
         "write_fcs": "_fcs",
         "find_template": "_templates",
         "read_overrides": "_overrides",

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from il2cyto._keys import Obs, Obsm, Uns
 from il2cyto.errors import SchemaError
+from il2cyto.io._writable import in_order, refuse_unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -42,23 +43,23 @@ def write_anndata(adata: AnnData, path: str | Path) -> Path:
     Raises
     ------
     SchemaError
-        If the ending is neither, or a key holds ``/``, which the formats would turn into structure.
+        If the ending is neither, or something in the object cannot be written: all of it, with what to do.
     """
     path = Path(path)
     if path.suffix not in (".h5ad", ".zarr"):
         msg = f"{path.name}: unknown ending {path.suffix!r}; allowed are .h5ad and .zarr"
         raise SchemaError(msg)
-    _refuse_slashes(adata)
+    refuse_unwritable(adata, name=path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
     try:
         if path.suffix == ".h5ad":
-            adata.write_h5ad(draft)
+            in_order(adata).write_h5ad(draft)
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
             draft.replace(path)
         else:
-            _write_zarr(adata, draft)
+            _write_zarr(in_order(adata), draft)
             shutil.rmtree(path, ignore_errors=True)  # a folder cannot be replaced in one step
             draft.rename(path)
     finally:
@@ -74,19 +75,19 @@ def read_anndata(path: str | Path) -> AnnData:
     Raises
     ------
     SchemaError
-        If the object does not say which schema it follows, or follows a newer major version than this il2cyto knows.
+        If the object does not say which schema it follows, follows a newer major version than this il2cyto knows, or
+        breaks the schema (see :func:`validate`); or if the file points at other files.
     """
     import anndata
 
+    from il2cyto.io._validate import validate
+
     path = Path(path)
+    if path.suffix != ".zarr":
+        _refuse_links(path)
     adata = anndata.read_zarr(path) if path.suffix == ".zarr" else anndata.read_h5ad(path)
-    version = str(adata.uns.get(Uns.IL2CYTO, {}).get(Uns.VERSION, ""))
-    if not version:
-        msg = f"{path.name}: no uns['{Uns.IL2CYTO}']['{Uns.VERSION}']; this is not an il2cyto object"
-        raise SchemaError(msg)
-    if int(version.split(".")[0]) > 1:
-        msg = f"{path.name} has schema {version}, this il2cyto reads up to 1; update il2cyto"
-        raise SchemaError(msg)
+    _check_version(adata, path.name)
+    validate(adata, name=path.name)
     return adata
 
 
@@ -162,16 +163,30 @@ def _write_zarr(adata: AnnData, path: Path) -> None:
         adata.write_zarr(path)
 
 
-def _refuse_slashes(adata: AnnData) -> None:
-    slots = {
-        "obs": adata.obs,
-        "var": adata.var,
-        "layers": adata.layers,
-        "obsm": adata.obsm,
-        "varm": adata.varm,
-        "uns": adata.uns,
-    }
-    bad = [f"{slot}[{key!r}]" for slot, content in slots.items() for key in content if "/" in str(key)]
-    if bad:
-        msg = f"keys with '/' cannot be written: {', '.join(bad)}; rename them"
+def _check_version(adata: AnnData, name: str) -> None:
+    version = str(adata.uns.get(Uns.IL2CYTO, {}).get(Uns.VERSION, ""))
+    if not version:
+        msg = f"{name}: no uns['{Uns.IL2CYTO}']['{Uns.VERSION}']; this is not an il2cyto object"
+        raise SchemaError(msg)
+    if int(version.split(".")[0]) > 1:
+        msg = f"{name} has schema {version}, this il2cyto reads up to 1; update il2cyto"
+        raise SchemaError(msg)
+
+
+def _refuse_links(path: Path) -> None:
+    """Refuse an HDF5 file of which a part lies in another file, or which points at a part of itself twice."""
+    import h5py
+
+    def links(group: h5py.Group, place: str) -> Iterator[str]:
+        for key in group:
+            link = group.get(key, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                yield f"{place}/{key}"
+            elif isinstance(group[key], h5py.Group):
+                yield from links(group[key], f"{place}/{key}")
+
+    with h5py.File(path) as file:
+        found = list(links(file, ""))
+    if found:
+        msg = f"{path.name}: found links at {', '.join(found)}; allowed: data in the file itself; write it with il2cyto"
         raise SchemaError(msg)

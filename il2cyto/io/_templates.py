@@ -6,7 +6,7 @@ import difflib
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from il2cyto.errors import TemplateError
 from il2cyto.io._atomic import replacing
@@ -14,7 +14,7 @@ from il2cyto.io._yaml import load_yaml, parse_yaml, validate_yaml
 from il2cyto.template import GatingTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FILE_NAME = "template.yaml"
 #: Folders with a lab's own templates, separated as in PATH.
@@ -107,21 +107,33 @@ def write_template(template: GatingTemplate, folder: str | Path) -> Path:
     TemplateError
         If what was written does not read back as the same template: too many gates for one file.
     """
-    from ruamel.yaml import YAML
-
     path = Path(folder) / template.name / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None  # short collections on one line
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 120
+    content = template.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     with replacing(path) as draft:
-        with draft.open("w", encoding="utf-8") as file:
-            yaml.dump(template.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True), file)
+        _dump(content, draft)
         if read_template(draft).digest != template.digest:
             msg = f"template {template.name!r} does not read back as it was written; please report it"
             raise TemplateError(msg)
     return path
+
+
+def write_draft(content: Mapping[str, Any], folder: str | Path) -> Path:
+    """Write a template that somebody has to complete, unchecked, as ``<folder>/<name>/template.yaml``."""
+    path = Path(folder) / str(content["name"]) / FILE_NAME
+    with replacing(path) as draft:
+        _dump(content, draft)
+    return path
+
+
+def _dump(content: Mapping[str, Any], path: Path) -> None:
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None  # short collections on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
 
 
 def _roots() -> Iterator[Path]:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         risk_difference_interval as risk_difference_interval,
     )
     from il2cyto.tl._published import published as published
+    from il2cyto.tl._rank_populations import rank_populations as rank_populations
     from il2cyto.tl._ranks import (
         hodges_lehmann as hodges_lehmann,
         hodges_lehmann_two as hodges_lehmann_two,
@@ -99,6 +100,7 @@ __getattr__, __dir__, __all__ = attach(
         "power_of_proportions": "_power",
         "proportions_p": "_two_by_two",
         "published": "_published",
+        "rank_populations": "_rank_populations",
         "response_association": "_response",
         "risk_difference_interval": "_proportions",
         "roc_auc": "_association",

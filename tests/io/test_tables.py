@@ -40,7 +40,10 @@ def test_what_cannot_be_an_il2cyto_object_is_refused_in_words(tmp_path):
     adata.uns["a/b"] = "x"
     with pytest.raises(SchemaError) as error:
         write_anndata(adata, tmp_path / "results.h5ad")
-    assert str(error.value) == "keys with '/' cannot be written: uns['a/b']; rename them"
+    assert str(error.value) == (
+        "results.h5ad cannot be written:\n"
+        "- uns['a/b']: found '/' in a key, which the formats turn into structure; allowed: no '/'; rename it"
+    )
     del adata.uns["a/b"]
     with pytest.raises(SchemaError, match="this is not an il2cyto object"):
         read_anndata(write_anndata(adata, tmp_path / "plain.h5ad"))

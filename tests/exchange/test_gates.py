@@ -57,7 +57,7 @@ def test_a_file_of_neither_kind_and_a_folder_without_files_are_refused(shared, t
     with pytest.raises(TemplateError) as error:
         exchange.import_templates(tmp_path / "page.xml", tmp_path)
     assert str(error.value) == (
-        "page.xml: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace; export the gates as one of these"
+        "page.xml: neither a Gating-ML 2.0 document nor a FlowJo 10 workspace nor an openCyto CSV; export the gates as one of these"
     )
     imported = exchange.import_templates(shared / "data/flowjo/flowsom_68983/gating.wsp", tmp_path / "out")
     (tmp_path / "empty").mkdir()
