@@ -8,5 +8,7 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    dict.fromkeys(("clinical", "cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"), ""),
+    dict.fromkeys(
+        ("clinical", "cohort", "datasets", "drafting", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"), ""
+    ),
 )

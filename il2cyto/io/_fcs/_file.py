@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.io._fcs._channels import read_channels
 from il2cyto.io._fcs._data import decode
+from il2cyto.io._fcs._day import parse_day
 from il2cyto.io._fcs._header import HEADER_BYTES
 from il2cyto.io._fcs._keywords import SIMULATED, allowed_keywords
 from il2cyto.io._fcs._layout import plan_layout
@@ -24,6 +25,7 @@ from il2cyto.io._fcs._spillover import read_spillover
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from il2cyto.io._fcs._blocks import Blocks
     from il2cyto.io._fcs._channels import FcsChannel
@@ -79,6 +81,11 @@ class FcsFile:
     def keywords(self) -> Mapping[str, str]:
         """The keywords that may leave the file; `$PnS` only as the markers it names."""
         return allowed_keywords(self._words, self.channels)
+
+    @property
+    def acquisition_day(self) -> date | None:
+        """The day of `$DATE`, for telling batches apart only: it is never written or shown. None where it cannot be read."""
+        return parse_day(self._words.get("$DATE", ""))
 
     def events(
         self, columns: Sequence[int] | None = None, *, preprocess: bool = True, rows: slice = slice(None)
