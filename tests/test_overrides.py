@@ -66,6 +66,22 @@ def test_every_mistake_in_an_overrides_file_is_named_at_once(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("cut: 0.5", "a cut or a polygon needs the population whose gate it is; accept_panel concerns the whole file and has none"),
+        ("population: T, accept_panel: true", "accept_panel concerns the whole file and has none"),
+        ("population: T", "give a cut, a polygon or accept_panel: true, exactly one of the three"),
+        ("population: T, cut: 0.5, accept_panel: true", "exactly one of the three"),
+        ("accept_panel: false", "accept_panel"),
+    ],
+)  # fmt: skip
+def test_an_override_is_of_a_gate_or_of_a_panel(tmp_path, line, problem):
+    with pytest.raises(StudyError) as error:
+        cohort.gate_study(study(tmp_path, [f"sample: SIM-001_W0, {line}, {WHO}"]))
+    assert problem in str(error.value)
+
+
 def test_who_why_and_when_are_required(tmp_path):
     with pytest.raises(StudyError) as error:
         cohort.gate_study(study(tmp_path, ["sample: SIM-001_W0, population: T, cut: 0.5, who: x, when: yesterday"]))

@@ -18,12 +18,12 @@ from il2cyto.batch._types import Failure, GatedBatch
 from il2cyto.errors import FcsWarning, RunError
 from il2cyto.gt._controls import control_cuts, settled_by, with_controls
 from il2cyto.gt._flags import FAIL, Flag
-from il2cyto.gt._propose import PROPOSAL_SCHEMA
+from il2cyto.gt._propose import PROPOSAL_SCHEMA, panel_of
 from il2cyto.gt._reconcile import reconcile
 from il2cyto.template._axes import axes_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from il2cyto.batch._types import Backend, FileFacts, Job, Progress
@@ -127,14 +127,16 @@ def _gate(runner: Runner, jobs: Iterable[Job], last_step: Apply, overrides: tupl
     tasks = [Propose.task(job, settled_by(controls.get(job.batch))) for job in jobs]
     proposed = runner.run("propose", tasks, Propose(template, aliases))
     live = [job for job in jobs if job.sample in proposed]
-    cuts = _override(_reconcile(runner, live, proposed, controls, template, aliases), overrides, template)
+    accepted = frozenset(override.sample for override in overrides if override.accept_panel)
+    cuts = _reconcile(runner, live, proposed, controls, template, aliases, accepted)
+    cuts = _override(cuts, overrides, template)
     polygons = _polygons(overrides)
     of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
     empty = cuts.clear()
     tasks = [Apply.task(job, of_sample.get(job.sample, empty), polygons.get(job.sample, {})) for job in live]
     gated = runner.run("apply", tasks, last_step)
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
-    failures = [*runner.failures, *_nothing_evaluable(live, results, template)]
+    failures = [*runner.failures, *_nothing_evaluable(live, results, cuts, template)]
     facts = control_facts | {sample: fact for sample, (_, fact) in proposed.items()}
     return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
 
@@ -158,6 +160,7 @@ def _reconcile(
     controls: Mapping[str | None, pl.DataFrame],
     template: GatingTemplate,
     aliases: Mapping[str, str],
+    accepted: Collection[str],
 ) -> pl.DataFrame:
     """Reconcile, propose again below the cuts that moved, and reconcile once more: never a third time."""
     groups = pl.DataFrame(
@@ -167,27 +170,29 @@ def _reconcile(
     )
     given_to = {job.sample: controls.get(job.batch) for job in jobs}
     tables = {sample: with_controls(table, given_to[sample], sample=sample) for sample, (table, _) in proposed.items()}
-    cuts = reconcile(_stack(tables), groups, template)
+    cuts = reconcile(_stack(tables), groups, template, accepted=accepted)
     moved = moved_cuts(cuts, template)
     if not moved:
         return cuts
     settled = settled_cuts(tables, moved, template)
     given = {sample: {**settled_by(given_to[sample]), **cuts_of_file} for sample, cuts_of_file in settled.items()}
-    tasks = [Propose.task(job, given[job.sample]) for job in jobs if job.sample in given]
+    again = [job for job in jobs if job.sample in given]
+    tasks = [Propose.task(job, given[job.sample], panel=panel_of(tables[job.sample])) for job in again]
     for sample, (table, _) in runner.run("propose again", tasks, Propose(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
-    return reconcile(_stack(tables), groups, template)
+    return reconcile(_stack(tables), groups, template, accepted=accepted)
 
 
 def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: GatingTemplate) -> pl.DataFrame:
     """Put the cuts that a person chose into the table, with the flag MANUAL and the reason; corners on them follow."""
     for override in overrides:
-        if override.cut is None:
+        if override.cut is None or override.population is None:
             continue
         places = [(override.population, "cut"), *axes_on(template, override.population)]
         row = pl.concat_str("population", "coordinate", separator="/")
         here = (pl.col("sample") == override.sample) & row.is_in(["/".join(place) for place in places])
+        here &= pl.col("flags") != int(Flag.PANEL_IMPLAUSIBLE)  # a cut does not mend the labels
         manual = {"final": override.cut, "final_spread": 0.0, "flags": int(Flag.MANUAL), "reason": override.why}
         cuts = cuts.with_columns(
             pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in manual.items()
@@ -198,7 +203,7 @@ def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: Gatin
 def _polygons(overrides: Iterable[Override]) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
     drawn: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
     for override in overrides:
-        if override.polygon is not None:
+        if override.polygon is not None and override.population is not None:
             drawn.setdefault(override.sample, {})[override.population] = override.polygon
     return drawn
 
@@ -207,10 +212,22 @@ def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([tables[sample] for sample in sorted(tables)] or [pl.DataFrame(schema=PROPOSAL_SCHEMA)])
 
 
-def _nothing_evaluable(jobs: list[Job], results: Iterable[GateResult], template: GatingTemplate) -> Iterable[Failure]:
+def _nothing_evaluable(
+    jobs: list[Job], results: Iterable[GateResult], cuts: pl.DataFrame, template: GatingTemplate
+) -> Iterable[Failure]:
+    refused = cuts.filter(pl.col("flags") == int(Flag.PANEL_IMPLAUSIBLE))
+    panels = dict(refused.select("sample", "reason").iter_rows())
     files = {job.sample: job.file for job in jobs}
     endpoints = [p.name for p in template.populations if p.endpoint] or [p.name for p in template.reported]
     for result in results:
         if all(result.flags[name] & FAIL for name in endpoints):
-            message = f"{files[result.sample]}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
-            yield Failure(result.sample, files[result.sample], "gate", "GatingError", message)
+            file, panel = files[result.sample], panels.get(result.sample)
+            message = (
+                f"{file}: no endpoint population could be evaluated ({result.n_usable} usable events); see its flags"
+            )
+            if panel:
+                message = (
+                    f"{file}: the markers do not behave as their labels say: {panel}. Correct the labels, or accept them in the "
+                    "overrides file (accept_panel: true)"
+                )
+            yield Failure(result.sample, file, "gate", "PanelError" if panel else "GatingError", message)

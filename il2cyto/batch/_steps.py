@@ -66,13 +66,13 @@ class _OfTemplate(Generic[T_co]):
 
 
 class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
-    """The cuts that a file would choose for itself; `given` are those settled already."""
+    """The cuts that a file would choose for itself; `given` are those settled already, `panel` what is known of its panel."""
 
     @staticmethod
-    def task(job: Job, given: Mapping[str, Mapping[str, float]]) -> Task:
+    def task(job: Job, given: Mapping[str, Mapping[str, float]], *, panel: str | None = None) -> Task:
         """A file to propose."""
         settled = {name: dict(cuts) for name, cuts in given.items()}
-        return Task(job, {"given": settled, "fmo": job.fmo})
+        return Task(job, {"given": settled, "fmo": job.fmo, "panel": panel})
 
     def key(self, task: Task, content: str) -> str:
         return self._key("propose", task, content)
@@ -82,8 +82,9 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
 
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
         del key
+        given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
         events = self._events(file)
-        table = propose(events, sample="", content=content, given=task.detail["given"], control=task.detail["fmo"])
+        table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
         # Of a label ($PnS) only the markers that it names may leave the file.
         channels = {
             marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()

@@ -98,7 +98,7 @@ def add_cuts(adata: AnnData, batch: GatedBatch) -> None:
 
 def _cut_name(population: str, coordinate: str, template: GatingTemplate) -> str:
     gate = template.by_name[population].gate
-    last = gate.keys[0] if gate is not None and coordinate == "cut" else coordinate
+    last = gate.keys[-1] if gate is not None and coordinate == "cut" else coordinate
     return f"{population}_{last}".replace("/", "-")
 
 
@@ -106,7 +106,7 @@ def _about_cut(population: str, coordinate: str, template: GatingTemplate) -> tu
     gate = template.by_name[population].gate
     if gate is None:
         return (population, *[""] * 6)
-    key = gate.keys[0]
+    key = gate.keys[-1 if coordinate == "cut" else 0]
     transform = json.dumps(template.scale_of(key).model_dump(), sort_keys=True)
     return population, ";".join(gate.keys), key, coordinate, getattr(gate, "keep", None) or "", gate.method, transform
 

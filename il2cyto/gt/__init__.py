@@ -10,6 +10,11 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.gt._apply import GateResult as GateResult, apply as apply
     from il2cyto.gt._flags import Flag as Flag, flag_names as flag_names, legend as legend
     from il2cyto.gt._plan import Events as Events, Plan as Plan, make_plan as make_plan
+    from il2cyto.gt._plausibility import (
+        Finding as Finding,
+        Plausibility as Plausibility,
+        panel_plausibility as panel_plausibility,
+    )
     from il2cyto.gt._propose import propose as propose
     from il2cyto.gt._reconcile import reconcile as reconcile
     from il2cyto.gt._types import Cut as Cut, Proposal as Proposal
@@ -22,14 +27,17 @@ __getattr__, __dir__, __all__ = attach(
         "Cut": "_types",
         "Density": "_views",
         "Events": "_plan",
+        "Finding": "_plausibility",
         "Flag": "_flags",
         "GateResult": "_apply",
         "Plan": "_plan",
+        "Plausibility": "_plausibility",
         "Proposal": "_types",
         "apply": "_apply",
         "flag_names": "_flags",
         "legend": "_flags",
         "make_plan": "_plan",
+        "panel_plausibility": "_plausibility",
         "propose": "_propose",
         "reconcile": "_reconcile",
     },

@@ -11,6 +11,7 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._flow import interrupted
 from il2cyto.gt._medians import medians
 from il2cyto.gt._plan import Events
 from il2cyto.gt._program import EXACT
@@ -95,6 +96,8 @@ def apply(
         Keep what each gate looks at, binned for review. Memory while the file is read: one bit per event and parent.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
+    if source.refused:
+        return _refused(events, sample, keep_masks=keep_masks)
     program = compile_plan(events, source.decide, polygons, medians=True)
     reported = [p.name for p in template.reported]
     scattered = Events(events.file, with_scatter(events.plan))
@@ -108,19 +111,40 @@ def apply(
     bands = {name: counted.interval(name) for name in names}
     found = medians(events, program, engine.sink.histograms)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
+    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
         parent_counts={name: float(nodes[name].parent_count) for name in names},
         low={name: low for name, (low, _) in bands.items()},
         high={name: high for name, (_, high) in bands.items()},
-        flags={name: int(nodes[name].flags) for name in names},
+        flags={name: int(nodes[name].flags | of_file) for name in names},
         medians={pair: found[pair] if nodes[pair[0]].evaluable else float("nan") for pair in pairs},
         n_events=events.n,
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
         masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
         densities=_binned(scattered, views, members, nodes),
+    )
+
+
+def _refused(events: Events, sample: str, *, keep_masks: bool) -> GateResult:
+    """Say nothing of a file whose markers are not what their labels say."""
+    template, nan = events.plan.template, float("nan")
+    unknown = {p.name: nan for p in template.populations}
+    nobody = np.zeros(events.n, dtype=np.bool_)
+    return GateResult(
+        sample=sample,
+        counts=unknown,
+        parent_counts=unknown,
+        low=unknown,
+        high=unknown,
+        flags={name: int(Flag.PANEL_IMPLAUSIBLE) for name in unknown},
+        medians={(p.name, key): nan for p in template.reported for key in markers_of(events.plan)},
+        n_events=events.n,
+        n_usable=int(np.count_nonzero(events.usable)),
+        compensation=events.compensation,
+        masks={p.name: nobody for p in template.reported} if keep_masks else {},
     )
 
 
@@ -147,6 +171,11 @@ class FinalCuts:
             self._values.setdefault(population, {})[coordinate] = value
             self._spreads.setdefault(population, {})[coordinate] = spread
             self._flags[population] = self._flags.get(population, Flag.NONE) | Flag(flags)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the file's panel is not plausible, so that nothing may be said of it."""
+        return any(flags & Flag.PANEL_IMPLAUSIBLE for flags in self._flags.values())
 
     def decide(self, population: Population) -> Decision:
         """Look up the cuts of one population."""

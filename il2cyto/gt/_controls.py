@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.gt._propose import PROPOSAL_SCHEMA
+from il2cyto.gt._flags import Flag
+from il2cyto.gt._propose import PROPOSAL_SCHEMA, panel_of
 from il2cyto.template import FmoGate
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def control_cuts(
     Returns
     -------
     Batch -> at most one row for each fmo gate: that of the control with the most events in the gate's parent. A control
-    with too few gives a row without a cut, which says so.
+    with too few, or whose panel is not plausible, gives a row without a cut, which says so.
     """
     by_batch: dict[str | None, list[pl.DataFrame]] = {}
     for control in sorted(proposals):
@@ -47,13 +48,23 @@ def control_cuts(
             for p in template.populations
             if isinstance(p.gate, FmoGate) and p.gate.channel.casefold() == marker.casefold()
         ]
-        by_batch.setdefault(batch, []).append(proposals[control].filter(pl.col("population").is_in(names)))
+        rows = proposals[control].filter(pl.col("population").is_in(names))
+        by_batch.setdefault(batch, []).append(_without_cuts(rows) if panel_of(rows) else rows)
     return {
         batch: pl.concat(tables)
         .sort(pl.col("value").is_finite(), "n", descending=True, maintain_order=True)
         .unique("population", keep="first", maintain_order=True)
         for batch, tables in by_batch.items()
     }
+
+
+def _without_cuts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a control whose markers do not behave as their labels say."""
+    return rows.with_columns(
+        value=pl.lit(float("nan")),
+        flags=pl.lit(int(Flag.FMO_MISSING), pl.Int64),
+        reason=pl.lit("FMO control: ") + pl.col("panel"),
+    )
 
 
 def settled_by(rows: pl.DataFrame | None) -> dict[str, dict[str, float]]:
@@ -72,4 +83,5 @@ def with_controls(proposals: pl.DataFrame, rows: pl.DataFrame | None, *, sample:
     if rows is None:
         return proposals
     own = proposals.filter(~pl.col("population").is_in(rows["population"].implode()))
-    return pl.concat([own, rows.with_columns(sample=pl.lit(sample)).select(*PROPOSAL_SCHEMA)])
+    here = {"sample": pl.lit(sample), "panel": pl.lit(panel_of(proposals))}
+    return pl.concat([own, rows.with_columns(**here).select(*PROPOSAL_SCHEMA)])

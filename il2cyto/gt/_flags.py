@@ -39,6 +39,7 @@ class Flag(IntFlag):
     GATE_FAILED = 1 << 21
     PARENT_FAILED = 1 << 22
     PANEL_IMPLAUSIBLE = 1 << 23
+    FLOW_INTERRUPTED = 1 << 24
 
 
 LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
@@ -60,6 +61,7 @@ LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
     Flag.BELOW_DETECTION: ("warn", "fewer than 20 events"),
     Flag.IMPLAUSIBLE: ("warn", "the fraction lies outside the template's plausible range"),
     Flag.DISCORDANT_REPLICATE: ("warn", "replicates differ by more than counting explains"),
+    Flag.FLOW_INTERRUPTED: ("warn", "the event rate fell below a fifth for a while: a clog, or a pause"),
     Flag.MISSING_PASS: ("warn", "marker or channel absent: the step was passed through"),
     Flag.CHANNEL_MISSING: ("fail", "marker or channel absent: not evaluable"),
     Flag.NO_PARENT: ("fail", "the parent has too few events for a fraction"),

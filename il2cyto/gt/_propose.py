@@ -10,6 +10,7 @@ import polars as pl
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._plausibility import expected_of, judge
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._types import Cut, Decision, Proposal
 from il2cyto.gt.methods import _corner, find_method
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
+    from il2cyto.gt._rows import Fit
     from il2cyto.template import Gate, Population
 
     FloatArray = npt.NDArray[np.float64]
@@ -41,6 +43,7 @@ PROPOSAL_SCHEMA: dict[str, Any] = {
     "span": pl.Float64,
     "flags": pl.Int64,
     "reason": pl.String,
+    "panel": pl.String,
 }
 
 
@@ -51,6 +54,7 @@ def propose(
     content: str,
     given: Mapping[str, Mapping[str, float]] | None = None,
     control: str = "",
+    panel: str | None = None,
 ) -> pl.DataFrame:
     """The cuts that one file would choose for itself.
 
@@ -68,11 +72,13 @@ def propose(
     control
         The marker that the file was stained without, if it is an FMO control; in other files the gates that need one have no
         cut of their own.
+    panel
+        What was found of the file's panel in round one; without it the template's `expect` is tested.
 
     Returns
     -------
     Frame with the columns of ``PROPOSAL_SCHEMA``. A gate that was tried and failed has a row with NaN and a reason; a gate
-    below a failed one has no row.
+    below a failed one has no row. `panel` says what is wrong with the file's panel, "" where it is plausible.
 
     Notes
     -----
@@ -81,8 +87,23 @@ def propose(
     event for the gate at hand. A file of 1,000,000 events and 18 channels takes about 60 MB.
     """
     source = _OwnCuts(content, sample, given or {}, control)
-    RowTree(events, source, _open_gates(events.plan, source.given))
-    return pl.DataFrame(source.rows, schema=PROPOSAL_SCHEMA, orient="row")
+    wanted = _open_gates(events.plan, source.given)
+    if panel is None:
+        tree = RowTree(events, source, {*wanted, *expected_of(events.plan.template)})
+        panel = judge(tree, own_cuts, left_out=control).reason
+    else:
+        RowTree(events, source, wanted)
+    return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
+
+
+def panel_of(proposals: pl.DataFrame) -> str:
+    """What is wrong with a file's panel, as its rows say; "" where nothing is known to be."""
+    return next(iter(proposals["panel"]), "")
+
+
+def own_cuts() -> Fit:
+    """Fit every gate to the events in hand, for a look at a file."""
+    return _OwnCuts("", "", {}, "")
 
 
 def _open_gates(plan: Plan, given: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -105,8 +126,7 @@ class _OwnCuts:
             if "cut" in settled:
                 self._cuts[population.name] = Cut(settled["cut"], spread=0.0)
             return Decision(settled)
-        columns = [tree.values(key, population.parent) for key in gate.keys]
-        values = columns[0] if len(columns) == 1 else np.column_stack(columns)
+        values = _values(gate, tree, population.parent)
         seed = f"{self._content}/{population.name}/{tree.template.digest}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         if isinstance(gate, FmoGate) and gate.channel.casefold() != self._control:
@@ -166,8 +186,14 @@ def _run(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator
     elif not tree.nodes[name].evaluable:
         return Proposal.failed(f"the reference population {name} is not evaluable")
     else:
-        proposal = method(values, gate, tree.values(gate.keys[0], name), rng)
+        proposal = method(values, gate, _values(gate, tree, name), rng)
     return _off_the_events(proposal, values)
+
+
+def _values(gate: Gate, tree: RowTree, population: str) -> FloatArray:
+    """Values of the gate's channels: (n,) for one, (n, k) for several."""
+    columns = [tree.values(key, population) for key in gate.keys]
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
 
 def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
@@ -189,7 +215,7 @@ def _span(gate: Gate, coordinate: str, tree: RowTree) -> float:
     """
     if coordinate in ("slope", "log_l11", "log_l22"):
         return 1.0
-    key = gate.keys[-1 if coordinate in ("y", "mean_y", "l21") else 0]
+    key = gate.keys[0 if coordinate in ("x", "mean_x") else -1]  # of a line or a band, a height on the last channel
     if tree.template.scale_of(key).method in ("logicle", "linear"):
         return 1.0
     x = tree.values(key, ROOT)

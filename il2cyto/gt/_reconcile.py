@@ -20,6 +20,8 @@ from il2cyto.template import FmoGate
 from il2cyto.template._gates import Coordinate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     import numpy.typing as npt
 
     from il2cyto.template import Adapt, GatingTemplate, Population
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("sample", "batch", "subject")
 _CLIMB = {
+    "own": ("batch", "study"),
     "sample": ("batch", "study"),
     "subject": ("subject", "batch", "study"),
     "batch": ("batch", "study"),
@@ -77,12 +80,15 @@ class _Column:
     missing: FloatArray
     n: npt.NDArray[np.int64]
     flags: npt.NDArray[np.int64]
+    inside: npt.NDArray[np.bool_]  # finite and within bounds
     usable: npt.NDArray[np.bool_]
     delta: float
     span: float
 
 
-def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate) -> pl.DataFrame:
+def reconcile(
+    proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTemplate, *, accepted: Collection[str] = ()
+) -> pl.DataFrame:
     """Final cuts for every sample and fitted gate.
 
     Parameters
@@ -93,12 +99,15 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
         One row per sample: ``sample``, ``batch``, ``subject`` and no other column; null is a group of its own.
     template
         The template that the cuts belong to.
+    accepted
+        Samples whose panel a person has accepted although the template's `expect` is broken.
 
     Returns
     -------
     Frame with the columns of ``CUT_SCHEMA``, sorted by population and sample: own cut and spread, final cut and spread (both
     on the template's scale; NaN where no level has a cut), the group's centre and between-sample standard deviation tau,
-    level and group used, flags and reason.
+    level and group used, flags and reason. A file whose panel is not plausible is in no group and has no cut: its rows carry
+    PANEL_IMPLAUSIBLE and what is wrong.
 
     Raises
     ------
@@ -109,16 +118,20 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
     -----
     For a sample's cut t with spread s in a group with centre m and tau^2 = max(0, MAD^2 - median s^2), the final cut at level
     `sample` is m + w (t - m) with w = tau^2 / (tau^2 + s^2). Where no group is large enough, a usable own cut stands at level
-    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either. The apex of a corner and
-    the centre of an ellipse follow this rule axis by axis, and an axis that is another population's cut takes that one's final
-    cut. The slope of a corner, and size and tilt of an ellipse, are the group's medians. Singlets keep their own fit where they have one, and otherwise take
-    the group's median of each coordinate.
+    `sample`; at the locked levels it stands, with SMALL_GROUP, where the template has no number either; at level `own` a cut within
+    its bounds always stands. The height of a line, the apex of a corner and the centre of an ellipse follow this rule coordinate by
+    coordinate, and an axis that is another population's cut takes that one's final cut. The other numbers of a shape are the file's
+    own or the group's median: at level `own` they are the file's; at level `sample` so are those of a singlet band and the slope of a
+    line, while the slope of a corner and size and tilt of an ellipse are the group's; at the locked levels all are the group's.
+    Whatever a file lacks is the group's.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
         msg = f"reconcile: groups has the columns {', '.join(extra)}; allowed are {', '.join(GROUP_COLUMNS)} alone"
         raise GatingError(msg)
     groups = groups.sort("sample")
+    refused = {s: why for s, why in proposals.select("sample", "panel").iter_rows() if why and s not in accepted}
+    proposals = proposals.filter(~pl.col("sample").is_in(list(refused)))
     keys = _group_keys(groups)
     done: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for name in template.order:
@@ -133,7 +146,19 @@ def reconcile(proposals: pl.DataFrame, groups: pl.DataFrame, template: GatingTem
             column = _column(table, groups, population, coordinate, template)
             adapt = _adapt(population, template)
             done[name, coordinate] = _decide(column, keys, groups, table, population, coordinate, adapt)
-    return pl.DataFrame([row for rows in done.values() for row in rows], schema=CUT_SCHEMA, orient="row")
+    cuts = pl.DataFrame([row for rows in done.values() for row in rows], schema=CUT_SCHEMA, orient="row")
+    return _refuse(cuts, refused)
+
+
+def _refuse(cuts: pl.DataFrame, refused: Mapping[str, str]) -> pl.DataFrame:
+    """Take the cuts from files whose panel is not plausible."""
+    here = pl.col("sample").is_in(list(refused))
+    reasons = pl.col("sample").replace_strict(refused, default=None, return_dtype=pl.String)
+    return cuts.with_columns(
+        *(pl.when(here).then(float("nan")).otherwise(pl.col(name)).alias(name) for name in ("final", "final_spread")),
+        pl.when(here).then(int(Flag.PANEL_IMPLAUSIBLE)).otherwise(pl.col("flags")).alias("flags"),
+        pl.when(here).then(reasons).otherwise(pl.col("reason")).alias("reason"),
+    )
 
 
 def _adapt(population: Population, template: GatingTemplate) -> Adapt:
@@ -184,6 +209,7 @@ def _column(
         missing=np.nan_to_num(numbers["missing"]),
         n=n,
         flags=full["flags"].fill_null(0).to_numpy(),
+        inside=inside,
         usable=inside & (n >= floor),
         delta=adapt.delta_min * span,
         span=span,
@@ -207,7 +233,9 @@ def _decide(
     for i, sample in enumerate(groups["sample"]):
         level, group, consensus = _find_group(i, column, keys, adapt, cache)
         final, spread, flags = (
-            _final(i, column, consensus, adapt, level) if rule == "cut" else _shape(i, column, consensus, rule)
+            _final(i, column, consensus, adapt, level)
+            if rule == "cut"
+            else _shape(i, column, consensus, adapt, of_group=rule == "median")
         )
         flags |= int(column.flags[i]) | _instability(i, column)
         if np.isfinite(final) and not low <= final <= high:
@@ -260,6 +288,8 @@ def _final(
     i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, level: str
 ) -> tuple[float, float, Flag]:
     own, usable = float(column.value[i]), bool(column.usable[i])
+    if adapt.level == "own" and column.inside[i]:
+        return own, float(column.spread[i]), Flag.NONE
     if consensus is None:
         if adapt.level == "sample" and usable:
             return own, float(column.spread[i]), Flag.NONE
@@ -273,7 +303,7 @@ def _final(
         flags |= Flag.OUTLIER_CUT
     elif not usable:
         flags |= Flag.CONSENSUS
-    if adapt.level != "sample":
+    if adapt.level not in ("own", "sample"):
         return consensus.centre, max(consensus.tau, consensus.spread), flags | Flag.LOCKED
     if flags & (Flag.OUTLIER_CUT | Flag.CONSENSUS):
         return consensus.centre, max(consensus.tau, consensus.spread), flags
@@ -285,13 +315,16 @@ def _final(
     return final, float(np.sqrt(weight)) * s, flags
 
 
-def _shape(i: int, column: _Column, consensus: _Consensus | None, rule: str) -> tuple[float, float, Flag]:
-    """A coordinate of a shape: the file's own fit, or the group's median; the latter first where the rule is `median`."""
-    if np.isfinite(column.value[i]) and (rule == "own" or consensus is None):
+def _shape(
+    i: int, column: _Column, consensus: _Consensus | None, adapt: Adapt, *, of_group: bool
+) -> tuple[float, float, Flag]:
+    """A number of a shape that is no position: the file's own fit or the group's median, as the level says; `of_group` at `sample`."""
+    own, locked = bool(column.inside[i]), adapt.level not in ("own", "sample")
+    if own and (consensus is None or not (locked or (of_group and adapt.level == "sample"))):
         return float(column.value[i]), 0.0, Flag.NONE
     if consensus is None:
         return float("nan"), float("nan"), Flag.NONE
-    return consensus.centre, 0.0, Flag.NONE if np.isfinite(column.value[i]) else Flag.CONSENSUS
+    return consensus.centre, 0.0, (Flag.NONE if own else Flag.CONSENSUS) | (Flag.LOCKED if locked else Flag.NONE)
 
 
 def _instability(i: int, column: _Column) -> Flag:

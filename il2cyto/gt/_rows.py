@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._columns import membership
@@ -16,7 +18,6 @@ from il2cyto.template import RefGate
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
@@ -46,16 +47,18 @@ class Fit(Protocol):
 class RowTree(Walk[RowNode]):
     """The populations of one file that the gates of `wanted` stand on, and these gates themselves.
 
-    Memory: 4 bytes for each event of each population on the way, 8 for each value of the gate at hand.
+    With `most`, about so many events spread evenly over the file are looked at. Memory: 4 bytes for each event of each population on the way, 8 for each value of the gate at hand.
     """
 
-    def __init__(self, events: Events, fit: Fit, wanted: Collection[str]) -> None:
-        self.plan, self.template, self._fit = events.plan, events.plan.template, fit
+    def __init__(self, events: Events, fit: Fit, wanted: Collection[str], *, most: int | None = None) -> None:
+        self.events, self.plan, self.template, self._fit = events, events.plan, events.plan.template, fit
         self._values = Values(events)
         self._columns: dict[tuple[str, str], FloatArray] = {}
         self._cuts: dict[str, Mapping[str, float]] = {}
         rows = self._values.usable()
         flags = Flag.NONFINITE if rows.size < events.n else Flag.NONE
+        if most is not None and rows.size > most:
+            rows = rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
         self.nodes = {ROOT: RowNode(flags, count=rows.size, parent_count=rows.size, rows=rows)}
         needed = _with_all_above(self.template, wanted)
         for name in self.template.order:
@@ -69,6 +72,10 @@ class RowTree(Walk[RowNode]):
                 self._columns.pop(next(iter(self._columns)))
             self._columns[key, population] = self._values.scaled(key, self._rows(population))
         return self._columns[key, population]
+
+    def linear(self, key: str, population: str) -> FloatArray:
+        """Compensated values of a channel on the linear scale for the events of a population."""
+        return self._values.linear(key, self._rows(population))
 
     def _rows(self, population: str) -> npt.NDArray[np.uint32]:
         rows = self.nodes[population].rows
@@ -137,7 +144,7 @@ class _Among:
         return self.tree.values(key, self.population)
 
     def linear(self, key: str) -> FloatArray:
-        return self.tree._values.linear(key, self.tree._rows(self.population))
+        return self.tree.linear(key, self.population)
 
 
 def _with_all_above(template: GatingTemplate, wanted: Collection[str]) -> set[str]:

@@ -48,7 +48,7 @@ def read_overrides(path: Path, templates: Mapping[str, GatingTemplate]) -> tuple
 def _problems(
     document: YamlDocument, overrides: tuple[Override, ...], templates: Mapping[str, GatingTemplate]
 ) -> Iterator[str]:
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str | None], int] = {}
     for i, override in enumerate(overrides):
         place = ("overrides", i)
         template = templates.get(override.sample)
@@ -56,17 +56,18 @@ def _problems(
             text = f"sample {override.sample!r} is not in the study{_near(override.sample, templates)}"
             yield document.problem((*place, "sample"), text)
             continue
+        first = seen.setdefault((override.sample, override.population), i)
+        if first != i:
+            what = "the panel" if override.population is None else override.population
+            text = f"{what} of {override.sample} is overridden twice, first by number {first + 1}; keep one"
+            yield document.problem(place, text)
+        if override.population is None:
+            continue
         population = template.by_name.get(override.population)
         if population is None:
             text = f"population {override.population!r} is not in template {template.name}"
             yield document.problem((*place, "population"), text + _near(override.population, template.by_name))
             continue
-        first = seen.setdefault((override.sample, override.population), i)
-        if first != i:
-            text = (
-                f"{override.population} of {override.sample} is overridden twice, first by number {first + 1}; keep one"
-            )
-            yield document.problem(place, text)
         gate = population.gate
         if override.cut is not None and not isinstance(gate, Cut1D):
             text = f"{override.population} has no fitted cut on one channel; override the gate that has"

@@ -13,6 +13,7 @@ from il2cyto.template import (
     FixedGate,
     FmoGate,
     RefAxis,
+    ReferenceLineGate,
     RefGate,
     SingletGate,
     TMix1dGate,
@@ -103,10 +104,18 @@ def rule_in_words(population: Population) -> str:
             return (
                 f"{' and '.join(gate.keys)}: {gate.quantile:.0%} of component {gate.target + 1} of {len(gate.centers)}"
             )
+        case ReferenceLineGate():
+            x, y = gate.channels
+            return f"{y} {gate.keep} a line in {x}, {_above_line(gate)} the line of {gate.reference}"
         case BoundaryGate():
             return f"{' and '.join(gate.keys)}: not at an edge of the range"
         case _:
             return f"{gate.method} in {' and '.join(gate.keys)}"
+
+
+def _above_line(gate: ReferenceLineGate) -> str:
+    steps = [f"{gate.k:g} MAD"] * (gate.k != 0) + [f"{gate.shift:g}"] * (gate.shift != 0)
+    return f"{' + '.join(steps)} above"
 
 
 def _cut(gate: Gate, keep: str) -> str:

@@ -96,18 +96,36 @@ _NOTICES: Final = frozenset(("LOCKED", "SHRUNK"))
 
 
 def outline_of(gate: Gate | None, cuts: Cuts, x: Axis, y: Axis) -> list[tuple[float, float]] | None:
-    """Corners of a gate that is more than a line: polygons, ellipses, rectangles, the band of single cells; else None."""
+    """Corners of a gate that is more than a line: polygons, ellipses, rectangles, lines, the band of single cells; else None."""
     if gate is None:
         return None
     corners = _corners(gate, cuts, x, y)
     if corners is None or not np.isfinite(corners).all():
         return None
-    inside = np.clip(corners, [x.low, y.low], [x.high, y.high])
+    inside = _clipped(corners, x, y)
     return [(round(float(a), 4), round(float(b), 4)) for a, b in inside]
 
 
+def _clipped(corners: FloatArray, x: Axis, y: Axis) -> FloatArray:
+    """The part of a polygon inside the picture, one edge of the picture after the other (Sutherland and Hodgman, 1974)."""
+    for axis, edge, sign in ((0, x.low, 1), (0, x.high, -1), (1, y.low, 1), (1, y.high, -1)):
+        kept: list[FloatArray] = []
+        for a, b in zip(np.roll(corners, 1, axis=0), corners, strict=True):
+            inside_a, inside_b = (sign * (point[axis] - edge) >= 0 for point in (a, b))
+            if inside_a != inside_b:
+                crossing = a + (edge - a[axis]) / (b[axis] - a[axis]) * (b - a)
+                crossing[axis] = edge
+                kept.append(crossing)
+            if inside_b:
+                kept.append(b)
+        corners = np.array(kept, np.float64).reshape(-1, 2)
+    return corners
+
+
 def _corners(gate: Any, cuts: Cuts, x: Axis, y: Axis) -> FloatArray | None:
-    final = cuts.final
+    final = {name: np.nan if value is None else value for name, value in cuts.final.items()}
+    if gate.fitted and final and np.isfinite(list(final.values())).all():
+        gate = gate.at_cuts(final)
     match gate.method:
         case "polygon":
             return np.array(gate.vertices, np.float64)
@@ -125,7 +143,7 @@ def _corners(gate: Any, cuts: Cuts, x: Axis, y: Axis) -> FloatArray | None:
             return np.array([(left, y.low), (right, y.low), (right, y.high), (left, y.high)], np.float64)
         case "singlet" if {"intercept", "slope", "width"} <= final.keys():
             ends = np.array([x.low, x.high])
-            intercept, slope, width = (float(final[name] or np.nan) for name in ("intercept", "slope", "width"))
+            intercept, slope, width = (final[name] for name in ("intercept", "slope", "width"))
             middle = intercept + slope * ends
             lower = np.column_stack([ends, middle - width])
             upper = np.column_stack([ends, middle + width if gate.side == "both" else np.full(2, y.high)])

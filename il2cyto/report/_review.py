@@ -17,6 +17,7 @@ import polars as pl
 from il2cyto import get
 from il2cyto.io import read_densities
 from il2cyto.report._outline import Axis, Cuts, axis_of, cuts_of, outline_of
+from il2cyto.template import ReferenceLineGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,7 +152,7 @@ class _Panel:
         return {
             "n": int(events),
             "fraction": fraction if np.isfinite(fraction) else None,
-            "cuts": cuts.lines(),
+            "cuts": [] if isinstance(population.gate, ReferenceLineGate) else cuts.lines(),
             "shape": outline_of(population.gate, cuts, x, y),
             "flags": list(dict.fromkeys([*cuts.flags, *self.flags.get(key, [])])),
         }

@@ -6,6 +6,7 @@ from il2cyto.template._any_gate import OWN_METHODS, AnyGate
 from il2cyto.template._boolean import Expression, parse
 from il2cyto.template._corner import CornerGate, RefAxis
 from il2cyto.template._dimensions import Dimension, Matrix, Ratio
+from il2cyto.template._expect import Correlation, Expectation, Higher
 from il2cyto.template._gates import (
     BoundaryGate,
     Cut1D,
@@ -20,6 +21,7 @@ from il2cyto.template._gates import (
     SingletGate,
     ValleyGate,
 )
+from il2cyto.template._line import ReferenceLineGate
 from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._overrides import Override, Overrides
 from il2cyto.template._plugins import GateMethod, installed_methods, load_method
@@ -47,10 +49,12 @@ __all__ = [
     "Asinh",
     "BoundaryGate",
     "CornerGate",
+    "Correlation",
     "Cut1D",
     "Dimension",
     "EllipseGate",
     "Endpoint",
+    "Expectation",
     "Expression",
     "FixedGate",
     "FlowJoBiex",
@@ -59,6 +63,7 @@ __all__ = [
     "Gate",
     "GateMethod",
     "GatingTemplate",
+    "Higher",
     "Hyperlog",
     "IntervalGate",
     "Linear",
@@ -75,6 +80,7 @@ __all__ = [
     "RectangleGate",
     "RefAxis",
     "RefGate",
+    "ReferenceLineGate",
     "ScaledAsinh",
     "SingletGate",
     "TMix1dGate",

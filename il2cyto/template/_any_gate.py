@@ -26,6 +26,7 @@ from il2cyto.template._gates import (
     TailGate,
     ValleyGate,
 )
+from il2cyto.template._line import ReferenceLineGate
 from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._plugins import installed_methods, load_method
 
@@ -44,6 +45,7 @@ AnyGate = Annotated[
     | TMix1dGate
     | TMix2dGate
     | CornerGate
+    | ReferenceLineGate
     | BoundaryGate
     | SingletGate
     | RefGate,

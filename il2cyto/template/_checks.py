@@ -78,6 +78,10 @@ def _unknown_names(template: GatingTemplate) -> Iterator[Problem]:
                     (*place, "endpoint", "denominators"),
                     f"{population.name}: denominator {other!r} is unknown; {nearest(other, names)}",
                 )
+    for i, expectation in enumerate(template.expect):
+        for other in expectation.populations:
+            if other not in (ROOT, *names):
+                yield ("expect", i), f"expect: population {other!r} is unknown; {nearest(other, names)}"
     for field in ("total", "live"):
         name = getattr(template, field)
         if name is not None and name not in names:
@@ -125,6 +129,7 @@ def _endpoints(template: GatingTemplate) -> Iterator[Problem]:
 
 def _unused(template: GatingTemplate) -> Iterator[Problem]:
     used = {name for p in template.populations for name in (p.parent, *p.referred)}
+    used.update(name for expectation in template.expect for name in expectation.populations)
     for i, population in enumerate(template.populations):
         if not population.report and population.name not in used:
             yield (
@@ -142,6 +147,11 @@ def _markers(template: GatingTemplate) -> Iterator[Problem]:
             if key not in known and key not in template.dimensions and not scatter:
                 text = f"{population.name}: marker {key!r} stands neither in requires nor in optional; {nearest(key, known)}"
                 yield ("populations", i, "gate"), text
+    for i, expectation in enumerate(template.expect):
+        for key in expectation.markers:
+            if key not in known:
+                text = f"expect: marker {key!r} stands neither in requires nor in optional; {nearest(key, known)}"
+                yield ("expect", i), text
 
 
 def _matrices(template: GatingTemplate) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from il2cyto.template._gates import (
+    FAR,
     Coordinate,
     Cut1D,
     Gate,
@@ -26,10 +27,6 @@ from il2cyto.template._mixtures import TMix1dGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: How far the open sides reach, in units of the larger of 1 and the apex: beyond any value on a logarithmic scale, and
-#: beyond any that a cytometer gives on a linear one.
-_FAR = 1e7
 
 
 class RefAxis(RefGate):
@@ -105,7 +102,7 @@ class CornerGate(Gate):
         channels = (self.keys[0], self.keys[1])
         if slope == 0:
             return QuadrantGate(method="quadrant", channels=channels, x=x, y=y, keep=self.keep)
-        far = _FAR * max(1.0, math.fabs(x), math.fabs(y))
+        far = FAR * max(1.0, math.fabs(x), math.fabs(y))
         across, up = (far if side == "above" else -far for side in self.keep)
         steep = up * (1 + math.fabs(slope))
         vertices = ((x, y), (x, y + steep), (x + across, y + steep), (x + across, y + slope * across))

@@ -7,7 +7,7 @@ the transformed scale of the template. A lower edge belongs to the gate, an uppe
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,6 +22,10 @@ Key = Annotated[str, Field(min_length=1)]
 Side = Literal["above", "below"]
 Point = tuple[Number, Number]
 
+#: How far the open sides of a slanted gate reach, in units of the larger of 1 and its position: beyond any value on a
+#: logarithmic scale, and beyond any that a cytometer gives on a linear one.
+FAR: Final = 1e7
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +37,9 @@ class Coordinate(NamedTuple):
     Attributes
     ----------
     rule
-        ``cut``: as the gate's `adapt` says; ``median``: the group's median where there is a group; ``own``: the file's own.
+        How the levels of `adapt` are read. ``cut``: a position, shrunk to its group at level `sample`. Other numbers of a shape
+        are the file's own or the group's median: ``median`` is the group's from level `sample` on, ``own`` at the locked levels
+        alone.
     bounds
         Where an acceptable number lies.
     of

@@ -19,13 +19,15 @@ class _Strict(BaseModel):
 class Override(_Strict):
     """One gate of one sample, set by hand: a cut for a fitted 1-D gate, or a polygon for a gate on two channels.
 
-    Positions are on the template's scale.
+    Positions are on the template's scale. With `accept_panel` in their place, and without a population, a person vouches for the
+    labels of a file that the template's `expect` refuses.
     """
 
     sample: Text
-    population: Text
+    population: Text | None = None
     cut: Number | None = None
     polygon: Annotated[tuple[Point, ...], Field(min_length=3)] | None = None
+    accept_panel: Literal[True] | None = None
     who: Text
     why: Text
     when: Text
@@ -42,8 +44,11 @@ class Override(_Strict):
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        if (self.cut is None) == (self.polygon is None):
-            msg = "give a cut or a polygon, exactly one of the two"
+        if sum(shape is not None for shape in (self.cut, self.polygon, self.accept_panel)) != 1:
+            msg = "give a cut, a polygon or accept_panel: true, exactly one of the three"
+            raise ValueError(msg)
+        if (self.population is None) != bool(self.accept_panel):
+            msg = "a cut or a polygon needs the population whose gate it is; accept_panel concerns the whole file and has none"
             raise ValueError(msg)
         return self
 

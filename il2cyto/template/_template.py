@@ -16,11 +16,12 @@ from il2cyto.template._axes import with_channels
 from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
 from il2cyto.template._dimensions import Dimension, Matrix
+from il2cyto.template._expect import Expectation
 from il2cyto.template._gates import Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Level = Literal["sample", "subject", "batch", "study", "fixed"]
+Level = Literal["own", "sample", "subject", "batch", "study", "fixed"]
 #: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
 GroupColumn = Literal["batch", "subject", "site", "cytometer"]
 
@@ -136,6 +137,8 @@ class GatingTemplate(_Strict):
         Spillover matrices that dimensions name.
     populations
         The tree; a denominator of an endpoint is always reported.
+    expect
+        What the markers must do on the events of a file if its labels are right.
     total
         The population that stands for all cells of interest in the layer ``freq_of_total``.
     live
@@ -162,6 +165,7 @@ class GatingTemplate(_Strict):
     total: Name | None = None
     live: Name | None = None
     populations: Annotated[tuple[Population, ...], Field(min_length=1)]
+    expect: tuple[Expectation, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
@@ -238,6 +242,7 @@ class GatingTemplate(_Strict):
         for later in (
             "dimensions",
             "matrices",
+            "expect",
         ):  # a template without them keeps the digest, and the seeds, it always had
             dump = {key: value for key, value in dump.items() if key != later or value}
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))

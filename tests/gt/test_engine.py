@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from il2cyto.errors import FcsWarning
-from il2cyto.gt import Events, apply, make_plan, propose, reconcile
+from il2cyto.gt import Events, Flag, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
+from il2cyto.gt._flow import interrupted
 from il2cyto.gt._linear import last_below, linear_cuts
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._scale import Scale
@@ -33,7 +34,8 @@ def in_numpy(events, cuts, sample, polygons=None):
     of = {p.name: nodes[p.name] for p in populations}
     result["counts"] = {name: float(n.count) if n.evaluable else np.nan for name, n in of.items()}
     result["parent_counts"] = {name: float(n.parent_count) for name, n in of.items()}
-    result["flags"] = {name: int(n.flags) for name, n in of.items()}
+    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
+    result["flags"] = {name: int(n.flags | of_file) for name, n in of.items()}
     for side, version in (("low", "strict"), ("high", "loose")):
         result[side] = {
             name: np.count_nonzero(getattr(n.band, version)) / n.parent_count
@@ -104,6 +106,28 @@ def test_real_files_are_gated_as_in_numpy(shared, name, folder, population):
     files = [p for p in sorted((shared / "data" / folder).glob("*.fcs")) if "Unstained" not in p.name]
     for path in files[:3]:
         assert assert_same(path, template).counts[population] > 0
+
+
+def test_slanted_cuts_are_applied_as_in_numpy():
+    """Lines, the other side of them, and the cut interval, on compensated logicle scales."""
+    line = {"channels": ["CD8", "CD56"], "reference": "T", "shift": 0.1, "pivot": 0.4, "bounds": [0, 1]}
+    gates = {
+        "T": {"method": "fixed", "channel": "CD3", "at": 0.5, "keep": "above"},
+        "above": {"method": "reference_line", **line},
+        "under": {"method": "reference_line", **line, "k": 1, "keep": "below"},
+        "other": {"method": "ref", "of": "under", "keep": "above"},
+    }
+    head = {"schema": "il2cyto/gating-template/1", "name": "slanted", "version": "1"}
+    populations = [{"name": name, "parent": "root", "gate": gate} for name, gate in gates.items()]
+    template = GatingTemplate.model_validate(
+        {**head, "requires": ["CD3", "CD8", "CD56"], "populations": populations, "min_parent": {"nan": 1, "warn": 1}}
+    )
+    for path in sorted((PROJECT / "sample_data" / "fcs").glob("*.fcs"))[:3]:
+        result = assert_same(path, template)
+        assert 100 < result.counts["above"] < result.n_usable
+        assert result.counts["under"] + result.counts["other"] == result.n_usable
+        assert result.low["above"] < result.counts["above"] / result.n_usable < result.high["above"]
+        assert not (result.masks["under"] & result.masks["other"]).any()
 
 
 KEYS = ("CD3", "CD4", "CD8")

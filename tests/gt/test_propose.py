@@ -57,7 +57,7 @@ def test_the_same_content_gives_the_same_table_and_another_only_other_spreads(pr
 def test_given_cuts_are_not_proposed_and_those_below_them_are_what_they_were(proposals):
     below = ("CD25pos", "CD127low")
     given = {name: cuts for name, cuts in cuts_of(proposals).items() if name not in below}
-    again = propose(events_of(), sample="s", content="simulated", given=given)
+    again = propose(events_of(), sample="s", content="simulated", given=given, panel="")
     assert_frame_equal(again, proposals.filter(pl.col("population").is_in(below)))
 
 
@@ -71,12 +71,12 @@ def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
 
     monkeypatch.setattr(RowTree, "values", note)
     given = {name: cuts for name, cuts in cuts_of(proposals).items() if name != "CD4pos"}
-    again = propose(events_of(), sample="s", content="simulated", given=given)
+    again = propose(events_of(), sample="s", content="simulated", given=given, panel="")
     assert again["population"].to_list() == ["CD4pos"]
     assert {key for key, _ in looked_at} == {"FSC-A", "FSC-H", "SSC-A", "viability", "CD45", "CD3", "CD4"}
     looked_at.clear()
     assert_frame_equal(
-        propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals)),
+        propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals), panel=""),
         pl.DataFrame(schema=PROPOSAL_SCHEMA),
     )
     assert not looked_at

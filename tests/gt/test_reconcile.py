@@ -25,7 +25,7 @@ def template(**adapt):
 
 def proposals(cuts, *, spread=0.01, n=1000):
     rows = [
-        (f"s{i:02}", "T", "cut", "valley", t, spread, t - 0.01, t + 0.01, 0.0, 0.5, n, 1.0, 0, "")
+        (f"s{i:02}", "T", "cut", "valley", t, spread, t - 0.01, t + 0.01, 0.0, 0.5, n, 1.0, 0, "", "")
         for i, t in enumerate(cuts)
     ]
     return pl.DataFrame(rows, schema=PROPOSAL_SCHEMA, orient="row")
@@ -136,3 +136,61 @@ def test_order_of_rows_and_names_of_subjects_change_nothing():
         assert shuffled.equals(base, null_equal=True)
         renamed = group.with_columns(subject="x" + pl.col("subject"))
         assert reconcile(table, renamed, template(level=level))["final"].to_list() == base["final"].to_list()
+
+
+def test_at_level_own_only_a_file_without_a_cut_takes_the_groups():
+    table = reconcile(proposals([0.5, 0.5, 0.51, 0.75, np.nan]), groups(["b"] * 5), template(level="own"))
+    assert table["final"].to_list() == [0.5, 0.5, 0.51, 0.75, pytest.approx(0.5)]
+    assert [Flag(flag) for flag in table["flags"]] == [Flag.NONE] * 4 + [Flag.CONSENSUS]
+
+
+def line(**adapt):
+    gate = {
+        "method": "reference_line", "channels": ["CD8", "CD56"], "reference": "NK", "k": 1, "pivot": 0.5, "bounds": [0.4, 0.9],
+    }  # fmt: skip
+    nk = {"name": "NK", "parent": "root", "gate": {"method": "fixed", "channel": "CD56", "at": 0.3, "keep": "above"}}
+    populations = [nk, {"name": "T", "parent": "NK", "gate": gate, "adapt": adapt}]
+    head = {"schema": "il2cyto/gating-template/1", "name": "line", "version": "1", "requires": ["CD8", "CD56"]}
+    return GatingTemplate.model_validate({**head, "populations": populations})
+
+
+@pytest.mark.parametrize(
+    ("level", "slopes"), [("sample", [-1.0, 0.1, 3.0]), ("own", [-1.0, 0.1, 3.0]), ("batch", [0.1] * 3)]
+)
+def test_the_slope_of_a_line_is_the_files_own_unless_the_level_is_locked_and_has_no_bounds(level, slopes):
+    cut = proposals([0.5, 0.6, 0.7])
+    slope = proposals([-1.0, 0.1, 3.0]).with_columns(coordinate=pl.lit("slope"))
+    table = reconcile(pl.concat([cut, slope]), groups(["b"] * 3), line(level=level))
+    assert table.filter(pl.col("coordinate") == "slope")["final"].to_list() == slopes
+
+
+def test_a_file_with_an_implausible_panel_has_no_cut_and_no_say_unless_accepted():
+    table = proposals([0.5, 0.52, 0.54, 0.6]).with_columns(
+        panel=pl.when(pl.col("sample") == "s03").then(pl.lit("CD4 is not CD4")).otherwise(pl.lit(""))
+    )
+    refused = reconcile(table, groups(["b"] * 4), template(level="batch"))
+    assert refused["final"].to_list()[:3] == [0.52] * 3
+    last = refused.row(3, named=True)
+    assert np.isnan(last["final"])
+    assert (Flag(last["flags"]), last["reason"]) == (Flag.PANEL_IMPLAUSIBLE, "CD4 is not CD4")
+    accepted = reconcile(table, groups(["b"] * 4), template(level="batch"), accepted=["s03"])
+    assert accepted["final"].to_list() == [0.53] * 4
+
+
+@pytest.mark.parametrize(
+    ("level", "slopes", "flag"),
+    [("own", [-1.0, 0.1, 3.0], Flag.NONE), ("sample", [0.1] * 3, Flag.NONE), ("batch", [0.1] * 3, Flag.LOCKED)],
+)
+def test_the_slope_of_a_corner_is_the_groups_unless_the_level_is_own(level, slopes, flag):
+    axis = {"method": "quantile", "q": 0.5, "bounds": [0, 1]}
+    gate = {
+        "method": "corner", "x": {**axis, "channel": "CD8"}, "y": {**axis, "channel": "CD56"}, "keep": ["above", "above"], "slant": 20,
+    }  # fmt: skip
+    head = {"schema": "il2cyto/gating-template/1", "name": "corner", "version": "1", "requires": ["CD8", "CD56"]}
+    populations = [{"name": "T", "parent": "root", "gate": gate, "adapt": {"level": level}}]
+    apex = [proposals([0.5, 0.6, 0.7]).with_columns(coordinate=pl.lit(name)) for name in "xy"]
+    slope = proposals([-1.0, 0.1, 3.0]).with_columns(coordinate=pl.lit("slope"))
+    corner = GatingTemplate.model_validate({**head, "populations": populations})
+    found = reconcile(pl.concat([*apex, slope]), groups(["b"] * 3), corner).filter(pl.col("coordinate") == "slope")
+    assert found["final"].to_list() == slopes
+    assert [Flag(flags) for flags in found["flags"]] == [flag] * 3

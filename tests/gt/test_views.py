@@ -129,8 +129,8 @@ def test_axes_come_from_the_template_alone():
     tnk, euroflow = template_of("tnk"), template_of("euroflow-lst")
     assert axis_limits(tnk, "CD3") == (-0.1, 1.1)
     assert axis_limits(tnk, "SSC-A") == (0.0, 1.0)
-    # Stored values: bounds from 2500 to 7500 lie in the middle third.
-    assert axis_limits(euroflow, "CD56") == (-2500.0, 12500.0)
+    # Stored values: bounds from 1500 to 8000 lie in the middle third.
+    assert axis_limits(euroflow, "CD56") == (-5000.0, 14500.0)
     assert axis_limits(euroflow, "CD38") == (-2621.44, 262144.0)
 
 

@@ -316,6 +316,10 @@ populations:
 - {name: box, parent: singlets, gate: {method: rectangle, channels: [X, Y, Z], min: [0.2, null, 0.3], max: [null, 3, 0.9]}}
 - {name: quadrant, parent: singlets, gate: {method: quadrant, channels: [X, Z], x: 0.4, y: 0.6, keep: [above, below]}}
 - {name: drawn, parent: singlets, gate: {method: polygon, channels: [X, Y], vertices: [[0.1, -2], [0.7, -1], [0.5, 3]]}}
+- name: slanted
+  parent: singlets
+  gate: {method: reference_line, channels: [X, Y], reference: absent, k: 1, pivot: 0.4, keep: below, bounds: [-9, 9]}
+- {name: over, parent: singlets, gate: {method: ref, of: slanted, keep: above}}
 - name: round
   parent: singlets
   gate: {method: ellipse, channels: [X, Y], mean: [0.4, 0.5], covariance: [[0.02, 0.01], [0.01, 1]], distance_square: 2}
@@ -355,7 +359,7 @@ def test_flowkit_reads_every_kind_of_gate_back_to_the_same_counts(tmp_path):
     template, file = parse_template(EVERY_GATE), open_fcs(path)
     plan = make_plan(template, file.panel(), file=file.name)
     drawn = {"round": [(0.2, -1.0), (0.8, -1.0), (0.5, 4.0)]}
-    cuts: dict[str, dict[str, float]] = {"Xpos": {"cut": 0.41234}}
+    cuts: dict[str, dict[str, float]] = {"Xpos": {"cut": 0.41234}, "slanted": {"cut": 1.7, "slope": 3.1}}
 
     def source(population, gate, tree) -> Decision:
         if gate.method == "singlet":
@@ -377,5 +381,6 @@ def test_flowkit_reads_every_kind_of_gate_back_to_the_same_counts(tmp_path):
     assert omitted == ()
     assert {name: counts[name] for name in ours} == ours
     assert ours["Zneg"] + ours["Zpos"] == ours["singlets"]
+    assert ours["slanted"] + ours["over"] == ours["singlets"]
     assert ours["Zdim"] < ours["Zneg"]  # what has no logarithm is below the cut, and in no interval
     assert min(ours.values()) > 50

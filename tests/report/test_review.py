@@ -11,8 +11,10 @@ import pytest
 
 from il2cyto import get
 from il2cyto.io import read_anndata, read_densities
+from il2cyto.report._outline import Axis, Cuts, outline_of
 from il2cyto.report._results import read_results
 from il2cyto.report._review import gallery_data, levels, review_data
+from il2cyto.template import ReferenceLineGate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +86,20 @@ def test_a_small_budget_keeps_flagged_samples_and_the_rest_goes_to_the_gallery(
     pages = dict(gallery_data(results))
     assert set(pages) == {gate["population"] for gate in data["gates"]}
     assert len(json.loads(pages["T"])["samples"]) == len(data["samples"])
+
+
+@pytest.mark.parametrize(
+    ("keep", "slope", "corners"),
+    [
+        ("above", 1.0, {(0.0, 0.0), (1.0, 1.0), (0.0, 1.0)}),
+        ("below", 1.0, {(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)}),
+        ("above", -0.5, {(0.0, 0.75), (1.0, 0.25), (1.0, 1.0), (0.0, 1.0)}),
+    ],
+)
+def test_a_line_is_drawn_where_it_crosses_the_picture(keep, slope, corners):
+    gate = ReferenceLineGate(
+        method="reference_line", channels=("CD8", "CD56"), reference="NK", k=1, pivot=0.5, bounds=(0, 1), keep=keep
+    )
+    axis = Axis("", 0.0, 1.0)
+    assert set(outline_of(gate, Cuts({"cut": 0.5, "slope": slope}), axis, axis) or ()) == corners
+    assert outline_of(gate, Cuts({"cut": None, "slope": slope}), axis, axis) is None

@@ -11,7 +11,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from il2cyto.errors import GatingError
-from il2cyto.gt.methods import _fmo, _quantile, _reference_offset, _singlet, _tail, _tmix1d, _tmix2d, _valley
+from il2cyto.gt.methods import (
+    _fmo,
+    _quantile,
+    _reference_line,
+    _reference_offset,
+    _singlet,
+    _tail,
+    _tmix1d,
+    _tmix2d,
+    _valley,
+)
 from il2cyto.template import installed_methods, load_method
 from il2cyto.template._plugins import ENTRY_POINT_GROUP
 
@@ -47,6 +57,7 @@ METHODS: Final[Mapping[str, Propose]] = MappingProxyType(
     {
         "fmo": _fmo.propose,
         "quantile": _quantile.propose,
+        "reference_line": _reference_line.propose,
         "reference_offset": _reference_offset.propose,
         "singlet": _singlet.propose,
         "tail": _tail.propose,

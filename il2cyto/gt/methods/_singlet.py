@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from il2cyto.gt._bootstrap import MAD_SCALE, MIN_EVENTS, finite
-from il2cyto.gt._kernels._line import distances, spread_of, weighted_line
+from il2cyto.gt._bootstrap import MIN_EVENTS, finite
+from il2cyto.gt._kernels._line import spread_of
 from il2cyto.gt._kernels._order import median
 from il2cyto.gt._types import Cut, Proposal
+from il2cyto.gt.methods._robust_line import MAD_ERROR, Line, robust_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 COORDINATES = ("intercept", "slope", "width", "centre", "sxx", "n")
-#: Tukey's bisquare constant: 95 % efficiency at the normal distribution.
-BISQUARE = 4.685
-MAX_STEPS, TOLERANCE = 20, 1e-6
-#: Standard error of the MAD of n normal values is this times sigma / sqrt(n).
-MAD_ERROR = 1.1664
 
 
 def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None, rng: np.random.Generator) -> Proposal:
@@ -58,7 +54,8 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     centre, sxx = spread_of(x)
     if sxx == 0:
         return _failed("all events have the same area")
-    line = _bisquare(x, y, centre)
+    ratio = _median_ratio(x, y)
+    line = robust_line(x, y, centre, start=Line(ratio * centre, ratio))
     if not line.scale > 0:
         return _failed("more than half of the events lie exactly on a line: their spread is 0")
     if line.slope <= 0:
@@ -78,31 +75,9 @@ def propose(values: FloatArray, gate: SingletGate, reference: FloatArray | None,
     )
 
 
-class _Line(NamedTuple):
-    height: float  # at the centre of the areas
-    slope: float
-    scale: float
-
-
-def _bisquare(x: FloatArray, y: FloatArray, centre: float) -> _Line:
-    """Fit a line, starting from the one through the origin."""
-    positive = x > 0
-    ratio = median(y[positive] / x[positive]) if positive.any() else 0.0
-    line = _Line(ratio * centre, ratio, 0.0)
-    rounding = 1e-12 * max(abs(float(y.min())), abs(float(y.max())))
-    reach = max(float(x.max()) - centre, centre - float(x.min()))
-    distance = np.empty(x.size)
-    for _ in range(MAX_STEPS):
-        distances(x, y, centre, line.height, line.slope, distance)
-        scale = MAD_SCALE * median(distance)
-        if scale <= rounding:
-            return line._replace(scale=0.0)
-        height, slope = weighted_line(x, y, centre, distance, BISQUARE * scale)
-        moved = abs(height - line.height) + abs(slope - line.slope) * reach
-        line = _Line(height, slope, scale)
-        if moved <= TOLERANCE * scale:
-            break
-    return line
+def _median_ratio(area: FloatArray, height: FloatArray) -> float:
+    positive = area > 0
+    return median(height[positive] / area[positive]) if positive.any() else 0.0
 
 
 def _cut(value: float, error: float) -> Cut:

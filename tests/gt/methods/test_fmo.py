@@ -9,8 +9,11 @@ import pytest
 from il2cyto import cohort
 from il2cyto._keys import Layers, Obsm
 from il2cyto.gt import Flag
+from il2cyto.gt._controls import control_cuts, with_controls
+from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt.methods import METHODS
 from il2cyto.io import read_study, write_fcs
+from il2cyto.io._templates import parse_template
 from il2cyto.template import FmoGate
 
 TEMPLATE = """schema: il2cyto/gating-template/1
@@ -23,6 +26,9 @@ populations:
 - {name: T, parent: root, gate: {method: valley, channel: CD3, bounds: [3, 7], one_peak: fail}}
 - {name: CD25pos, parent: T, gate: {method: fmo, channel: CD25, quantile: 0.99, bounds: [-5, 30]}, adapt: {level: batch}}
 - {name: corner, parent: T, gate: {method: corner, x: {method: ref, of: CD25pos}, y: {method: quantile, channel: CD3, q: 0.5, bounds: [0, 20]}, keep: [above, above]}}
+- {name: notT, parent: root, gate: {method: ref, of: T, keep: below}}
+expect:
+- {marker: CD25, higher_in: T, than: notT, auc_above: 0.52}
 """
 
 
@@ -107,3 +113,44 @@ def test_a_corner_on_the_gate_takes_its_final_cut_and_flags(gated):
     of_x = result.cuts["p"].filter((pl.col("population") == "corner") & (pl.col("coordinate") == "x"))
     of_cut = result.cuts["p"].filter(pl.col("population") == "CD25pos")
     assert of_x["flags"].to_list() == of_cut["flags"].to_list()
+
+
+def test_nothing_is_expected_of_the_marker_left_out_and_a_control_does_not_spare_a_sample_the_test(tmp_path):
+    rng = np.random.default_rng(7)
+    rows = ["sample,file,subject,visit,batch,role"]
+    for name, cd25, role in (("a", 10, "sample"), ("b", 10, "sample"), ("none", 0, "sample"), ("f", 0, "fmo:CD25")):
+        write(tmp_path / f"{name}.fcs", rng, cd25=cd25)
+        rows.append(f"{name},{name}.fcs,{'' if name == 'f' else name},{'' if name == 'f' else 'V1'},1,{role}")
+    (tmp_path / "samples.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "study.yaml").write_text("study: simulated controls\nsamples: samples.csv\npanels: {p: {template: template.yaml}}\n")  # fmt: skip
+    cuts = cohort.gate_study(read_study(tmp_path / "study.yaml")).cuts["p"].filter(pl.col("population") == "CD25pos")
+    found = {
+        sample: (Flag(flag), np.isfinite(final))
+        for sample, flag, final in cuts.select("sample", "flags", "final").iter_rows()
+    }
+    assert found == {"a": (Flag.LOCKED, True), "b": (Flag.LOCKED, True), "none": (Flag.PANEL_IMPLAUSIBLE, False)}
+
+
+def test_a_control_with_exchanged_labels_gives_no_cut():
+    template = parse_template(TEMPLATE)
+    row = {
+        "sample": "f",
+        "population": "CD25pos",
+        "coordinate": "cut",
+        "value": 3.0,
+        "n": 900,
+        "flags": 0,
+        "reason": "",
+        "panel": "CD3 is not CD3",
+    }
+    rows = pl.DataFrame([{**dict.fromkeys(PROPOSAL_SCHEMA), **row}], schema=PROPOSAL_SCHEMA)
+    refused = control_cuts({"f": rows}, {"f": ("1", "CD25")}, template)["1"].row(0, named=True)
+    assert np.isnan(refused["value"])
+    assert (Flag(refused["flags"]), refused["reason"]) == (Flag.FMO_MISSING, "FMO control: CD3 is not CD3")
+    own = pl.DataFrame(
+        [{**dict.fromkeys(PROPOSAL_SCHEMA), **row, "sample": "a", "population": "T", "panel": ""}],
+        schema=PROPOSAL_SCHEMA,
+    )
+    joined = with_controls(own, control_cuts({"f": rows}, {"f": ("1", "CD25")}, template)["1"], sample="a")
+    assert joined.select("sample", "population", "panel").rows() == [("a", "T", ""), ("a", "CD25pos", "")]

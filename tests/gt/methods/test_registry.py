@@ -92,7 +92,7 @@ def test_a_template_with_a_foreign_gate_survives_writing_and_its_parameters_are_
         ("share: 0.25", "chare: 0.2", "midpoint: chare: Extra inputs are not permitted"),
         (", bounds: [-10, 110]", "", "midpoint: bounds: Field required"),
         ("midpoint", "midpiont", "method: found 'midpiont'; allowed boundary, corner, ellipse, fixed, fmo, interval, polygon, quadrant, quantile, "
-         "rectangle, ref, reference_offset, singlet, tail, tmix1d, tmix2d, valley; of installed packages broken, midpoint, valley"),
+         "rectangle, ref, reference_line, reference_offset, singlet, tail, tmix1d, tmix2d, valley; of installed packages broken, midpoint, valley"),
         ("midpoint", "broken", "gate method 'broken': the entry point midpoint_gates:NOT_ONE gives no il2cyto.template.GateMethod with a "
          "subclass of Cut1D; update or remove the package that provides it"),
     ],
@@ -107,6 +107,6 @@ def test_an_unknown_method_is_refused_with_the_known_ones(plug_in):
     with pytest.raises(GatingError) as e:
         methods.find_method("valey")
     assert str(e.value) == (
-        "no gate method 'valey'; known are broken, fmo, midpoint, quantile, reference_offset, singlet, tail, tmix1d, tmix2d, valley; "
-        "correct the template or install the package that provides it under the entry point group il2cyto.gate_methods"
+        "no gate method 'valey'; known are broken, fmo, midpoint, quantile, reference_line, reference_offset, singlet, tail, tmix1d, tmix2d, "
+        "valley; correct the template or install the package that provides it under the entry point group il2cyto.gate_methods"
     )

@@ -1,0 +1,132 @@
+"""Exchanged labels are found on the cells: the numbers are those measured when the files were labelled."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from il2cyto import datasets
+from il2cyto.batch import Job, gate_files
+from il2cyto.gt import Events, Flag, make_plan, panel_plausibility
+from il2cyto.gt._plausibility import _auc
+from il2cyto.io import open_fcs, read_template, write_fcs
+from il2cyto.template import GatingTemplate, Override
+
+SAMPLE = datasets.sample_data_path() / "fcs"
+
+
+def relabelled(path, out, exchanged):
+    """A copy in which each marker stands under another's label."""
+    file = open_fcs(path)
+    channels = file.panel().channels
+    labels = {channel.markers[0]: channel.label for channel in channels if channel.markers}
+    names = [labels[exchanged[c.markers[0]]] if c.markers and c.markers[0] in exchanged else c.label for c in channels]
+    write_fcs(
+        out, np.asarray(file.events(), dtype=np.float64), names=[c.name for c in channels], labels=names,
+        ranges=[c.range for c in channels], spillover=file.spillover(),
+    )  # fmt: skip
+    return out
+
+
+def look(path, template, most=20_000):
+    file = open_fcs(path)
+    return panel_plausibility(Events(file, make_plan(template, file.panel(), file=file.name)), most=most)
+
+
+@pytest.mark.parametrize("number", [1, 4, 5, 6, 9, 14])
+def test_real_files_pass_with_the_measured_numbers(shared, number):
+    path = shared / "data" / "euroflow_lst" / f"Cytometry{number}.fcs"
+    for most in (20_000, 1_000_000):
+        found = look(path, read_template("euroflow-lst"), most)
+        correlation, cd5, cd56, _ = (finding.value for finding in found.findings)
+        assert found.plausible
+        assert found.reason == ""
+        assert -0.88 < correlation < -0.70
+        assert 0.95 < cd5 <= 1.0
+        assert 0.91 < cd56 <= 1.0
+
+
+@pytest.mark.parametrize(
+    "exchanged",
+    [
+        {"CD38": "CD4", "CD4": "CD5", "CD5": "CD56", "CD56": "CD38"},
+        {"CD38": "CD5", "CD5": "CD38", "CD4": "CD56", "CD56": "CD4"},
+        {"CD5": "CD56", "CD56": "CD5"},
+        {"CD38": "CD56", "CD56": "CD38"},
+    ],
+)
+@pytest.mark.parametrize("number", [5, 6])
+def test_exchanged_labels_of_a_real_file_are_found_and_named(shared, tmp_path, number, exchanged):
+    path = relabelled(shared / "data" / "euroflow_lst" / f"Cytometry{number}.fcs", tmp_path / "x.fcs", exchanged)
+    found = look(path, read_template("euroflow-lst"))
+    assert not found.plausible
+    assert found.exchanged == exchanged
+
+
+@pytest.mark.parametrize(
+    "exchanged",
+    [
+        {"CD4": "CD8", "CD8": "CD4"},
+        {"CD56": "CD127", "CD127": "CD56"},
+        {"CD4": "CD56", "CD56": "CD127", "CD127": "CD4"},
+    ],
+)
+def test_exchanged_labels_of_a_simulated_file_are_found_and_named(tmp_path, exchanged):
+    template = read_template("tnk")
+    path = min(SAMPLE.glob("*.fcs"))
+    assert look(path, template).plausible
+    found = look(relabelled(path, tmp_path / "x.fcs", exchanged), template)
+    assert found.exchanged == exchanged
+    assert all(f"{marker} is labelled {label}" in found.reason for marker, label in exchanged.items())
+
+
+def test_a_refused_file_is_out_of_all_groups_until_a_person_accepts_it(tmp_path):
+    files = sorted(SAMPLE.glob("*.fcs"))[:4]
+    swapped = relabelled(files[0], tmp_path / "swapped.fcs", {"CD4": "CD8", "CD8": "CD4"})
+    template = read_template("tnk")
+    others = [Job(path.stem, path, batch="1") for path in files[1:]]
+    alone = gate_files(others, template)
+    batch = gate_files([*others, Job("swapped", swapped, batch="1")], template)
+    assert batch.cuts.filter(pl.col("sample") != "swapped").equals(alone.cuts, null_equal=True)
+    (result,) = (result for result in batch.results if result.sample == "swapped")
+    assert set(result.flags.values()) == {int(Flag.PANEL_IMPLAUSIBLE)}
+    assert np.isnan([*result.counts.values(), *result.parent_counts.values(), *result.medians.values()]).all()
+    (failure,) = batch.failures
+    assert failure.message == (
+        "swapped.fcs: the markers do not behave as their labels say: CD25 higher in CD4 than in CD8: AUC above 0.5, found "
+        f"{look(swapped, template).findings[3].value:.2f}; all expectations hold if CD4 is labelled CD8, CD8 is labelled CD4. "
+        "Correct the labels, or accept them in the overrides file (accept_panel: true)"
+    )
+    said = {"who": "a", "why": "stained so", "when": "2025-11-03"}
+    accepted = Override.model_validate({"sample": "swapped", "accept_panel": True, **said})
+    again = gate_files([*others, Job("swapped", swapped, batch="1")], template, overrides=[accepted])
+    assert again.failures == ()
+    cut = Override.model_validate({"sample": "swapped", "population": "T", "cut": 0.5, **said})
+    still = gate_files([*others, Job("swapped", swapped, batch="1")], template, overrides=[cut])
+    assert len(still.failures) == 1
+
+
+def test_an_absent_optional_marker_and_too_few_cells_say_nothing(tmp_path):
+    template = read_template("tnk")
+    file = open_fcs(min(SAMPLE.glob("*.fcs")))
+    channels = file.panel().channels
+    path = tmp_path / "few.fcs"
+    write_fcs(
+        path, np.asarray(file.events()[:60], dtype=np.float64), names=[c.name for c in channels],
+        labels=[c.label for c in channels], ranges=[c.range for c in channels],
+    )  # fmt: skip
+    found = look(path, template)
+    assert np.isnan([finding.value for finding in found.findings]).all()
+    assert found.plausible
+    lacking = template.model_dump(by_alias=True, exclude_unset=True)
+    lacking["optional"] = [*lacking["optional"], "CD38"]
+    lacking["expect"] = [{"marker": "CD38", "higher_in": "T", "than": "nonT", "auc_above": 0.9}]
+    assert look(min(SAMPLE.glob("*.fcs")), GatingTemplate.model_validate(lacking)).plausible
+
+
+def test_auc_is_that_of_all_pairs_with_ties_for_half():
+    rng = np.random.default_rng(0)
+    high, low = rng.integers(0, 20, 80).astype(float), rng.integers(0, 15, 60).astype(float)
+    pairs = np.sign(high[:, None] - low)
+    assert _auc(high, low) == pytest.approx((1 + pairs.mean()) / 2)
