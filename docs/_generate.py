@@ -58,11 +58,20 @@ def api_page() -> str:
     seen: dict[int, str] = {}
     parts = [_HEAD, "# API reference\n", "Every public name, by namespace. Types stand in the signatures.\n"]
     for namespace, title in NAMESPACES.items():
-        parts += [f"## il2cyto.{namespace}\n", f"{title}.\n", "```{eval-rst}", f".. currentmodule:: il2cyto.{namespace}\n"]
+        parts += [
+            f"## il2cyto.{namespace}\n",
+            f"{title}.\n",
+            "```{eval-rst}",
+            f".. currentmodule:: il2cyto.{namespace}\n",
+        ]
         for name in public_names(namespace):
             value = getattr(importlib.import_module(f"il2cyto.{namespace}"), name)
             known = seen.setdefault(id(value), f"il2cyto.{namespace}.{name}")
-            parts += _directive(name, value) if known == f"il2cyto.{namespace}.{name}" else [f"``{name}`` is :class:`{known}`.\n"]
+            parts += (
+                _directive(name, value)
+                if known == f"il2cyto.{namespace}.{name}"
+                else [f"``{name}`` is :class:`{known}`.\n"]
+            )
         parts += ["```\n"]
     return "\n".join(parts)
 
@@ -106,7 +115,10 @@ def templates_page() -> str:
 def _helpers() -> list[str]:
     from il2cyto.template import _template
 
-    models = {name: getattr(_template, name) for name in ("Adapt", "MinParent", "Endpoint", "Grouping", "TransformRules", "Dimension")}
+    models = {
+        name: getattr(_template, name)
+        for name in ("Adapt", "MinParent", "Endpoint", "Grouping", "TransformRules", "Dimension")
+    }
     return [
         text
         for name, model in models.items()

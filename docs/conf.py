@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 project = "il2cyto"
 author = "the il2cyto authors"
-copyright = "the il2cyto authors"  # noqa: A001 - Sphinx's own name
+copyright = "the il2cyto authors"
 version = release = il2cyto.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

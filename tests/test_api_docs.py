@@ -20,7 +20,11 @@ def public_callables() -> list[Any]:
             name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
         ]
         values = [(name, getattr(module, name)) for name in names if not name.startswith("_")]
-        found += [pytest.param(value, id=f"{namespace}.{name}") for name, value in values if inspect.isroutine(value) or inspect.isclass(value)]
+        found += [
+            pytest.param(value, id=f"{namespace}.{name}")
+            for name, value in values
+            if inspect.isroutine(value) or inspect.isclass(value)
+        ]
     return found
 
 

@@ -170,6 +170,10 @@ def open_fcs(path: str | os.PathLike[str], *, dataset: int | None = None) -> Fcs
     dataset
         Data set to open, 1 for the first. Needed only where a file has several.
 
+    Returns
+    -------
+    The data set; no events are read yet.
+
     Raises
     ------
     FcsError
@@ -180,6 +184,12 @@ def open_fcs(path: str | os.PathLike[str], *, dataset: int | None = None) -> Fcs
     -----
     FcsWarning
         Once for each flag.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, io
+    >>> io.open_fcs(datasets.sample_data_path() / "fcs/SIM-001_W0.fcs")
+    FcsFile('SIM-001_W0.fcs', FCS3.1, ... events x ... channels)
     """
     path = Path(path)
     with one_error(path.name):
