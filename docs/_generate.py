@@ -14,11 +14,12 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import BaseModel
+
 import il2cyto
-from il2cyto.template import AnyGate, GatingTemplate, Population
+from il2cyto.template import AnyGate, Gate, GatingTemplate, Population
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -32,6 +33,8 @@ NAMESPACES = {
     "tl": "Statistics",
     "clinical": "Clinical endpoints",
     "pl": "Pictures",
+    "inventory": "What is wrong with a folder",
+    "exchange": "Gates from and to other programs",
     "pipeline": "A study in, a folder of results out",
     "datasets": "Simulated trials",
     "errors": "Errors",
@@ -56,7 +59,11 @@ def api_page() -> str:
         msg = f"docs/_generate.py: namespaces without a title: {', '.join(sorted(missing))}"
         raise ValueError(msg)
     seen: dict[int, str] = {}
-    parts = [_HEAD, "# API reference\n", "Every public name, by namespace. Types stand in the signatures.\n"]
+    parts = [
+        _HEAD,
+        "# API reference\n",
+        "Every public name, by namespace. The models of templates, `il2cyto.template`, are in the [template reference](templates.md).\n",
+    ]
     for namespace, title in NAMESPACES.items():
         parts += [
             f"## il2cyto.{namespace}\n",
@@ -113,17 +120,35 @@ def templates_page() -> str:
 
 
 def _helpers() -> list[str]:
-    from il2cyto.template import _template
-
-    models = {
-        name: getattr(_template, name)
-        for name in ("Adapt", "MinParent", "Endpoint", "Grouping", "TransformRules", "Dimension")
-    }
+    """Sections for every model that a template holds beside populations, gates and scales."""
+    union, _ = get_args(AnyGate)
+    seen = {GatingTemplate, Population, *get_args(union), *_scales()}
+    found, waiting = [], [GatingTemplate, Population]
+    while waiting:
+        for model in _parts(waiting.pop(0)):
+            if model not in seen:
+                seen.add(model)
+                found.append(model)
+                waiting.append(model)
     return [
         text
-        for name, model in models.items()
-        for text in (f"### {name} (a part of the template)\n", _summary(model) + "\n", _table(model))
+        for model in found
+        for text in (f"### {model.__name__} (a part of the template)\n", _summary(model) + "\n", _table(model))
     ]
+
+
+def _parts(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models that the fields of a model hold, however deep; a base class of gates is none."""
+    waiting = [field.annotation for field in model.model_fields.values()]
+    found: list[type[BaseModel]] = []
+    while waiting:
+        kind = waiting.pop(0)
+        if inspect.isclass(kind) and issubclass(kind, Gate):
+            continue
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            found.append(kind)
+        waiting += [inside for inside in get_args(kind) if not isinstance(inside, str)]
+    return found
 
 
 def _scales() -> list[type[BaseModel]]:

@@ -93,7 +93,7 @@ def costly(page: Path) -> Any:
     return pytest.param(page, id=page.stem, marks=pytest.mark.slow if slow else ())
 
 
-@pytest.mark.parametrize("page", map(costly, RUN))
+@pytest.mark.parametrize("page", [costly(page) for page in RUN])
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert RUNNER.run_page(page, tmp_path) > 0
 

@@ -60,6 +60,9 @@ def guesses(draft: Draft) -> Iterator[str]:
     for panel in draft.panels:
         yield f"panel {panel.name}: {_count(panel.n_files, 'file')} with {', '.join(panel.markers) or 'no known marker'}"
         yield f"template of {panel.name}: {_choice(panel)}"
+        if panel.chosen is not None and panel.chosen.without:
+            absent = ", ".join(panel.chosen.without)
+            yield f"  {absent} absent: what needs them is passed through with a flag, or left without numbers"
         yield f"  not {', '.join(_against(fit, panel) for fit in panel.fits if fit is not panel.chosen)}"
 
 

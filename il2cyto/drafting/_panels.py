@@ -62,6 +62,8 @@ class Fit:
         Its name.
     n_required, n_optional
         How many markers it requires; how many of its optional ones the panel has.
+    without
+        The optional ones that some file of the panel lacks.
     missing
         What it requires and some file of the panel lacks.
     unsuited
@@ -73,6 +75,7 @@ class Fit:
     template: str
     n_required: int
     n_optional: int
+    without: tuple[str, ...]
     missing: tuple[str, ...]
     unsuited: str
     doubt: str
@@ -113,8 +116,9 @@ def _fit(name: str, template: GatingTemplate, headers: Sequence[Header]) -> Fit:
     # Files of one batch share the channels.
     panels = list({id(header.panel.channels): header.panel for header in headers}.values())
     missing = tuple(key for key in demand.required if any(not panel.candidates(key) for panel in panels))
-    present = sum(all(panel.candidates(key) for panel in panels) for key in demand.optional)
-    return Fit(name, len(demand.required), present, missing, *_values(template, headers))
+    without = tuple(key for key in demand.optional if any(not panel.candidates(key) for panel in panels))
+    present = len(demand.optional) - len(without)
+    return Fit(name, len(demand.required), present, without, missing, *_values(template, headers))
 
 
 def _values(template: GatingTemplate, headers: Sequence[Header]) -> tuple[str, str]:
