@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
-import pytest
 
 from il2cyto import pipeline
 from il2cyto.drafting import draft_study, write_draft
@@ -30,6 +29,6 @@ def test_replicates_of_a_visit_agree_within_a_few_percent_from_a_drafted_study(s
     )
     assert set(tubes["n"]) == {2}
     worst = dict(tubes.group_by("population").agg(pl.col("cv").max()).rows())
-    assert worst["T"] == pytest.approx(0.006, rel=0.05)
+    assert round(worst["T"], 3) <= 0.006
     assert worst["CD4"] < 0.008
     assert worst["CD8"] < 0.042
