@@ -6,7 +6,7 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test coverage bench lint format pictures wheel clean
+.PHONY: help demo test coverage bench lint format pictures docs wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,13 +42,19 @@ format: $(VENV)/.stamp-lint ## rewrite the code as `make lint` wants it
 pictures: $(VENV)/.stamp ## draw the picture of every shipped template
 	@$(BIN)/python -c 'from il2cyto import io, pl; [pl.save_figure(pl.template_tree(io.read_template(name)), folder / "gates.svg") for name, folder in io.template_folders().items()]'
 
+docs: $(VENV)/.stamp-docs ## run the code of the documentation and build its pages into docs/_build/html
+	@$(BIN)/python docs/_generate.py
+	@$(BIN)/python docs/_run.py
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 wheel: $(VENV)/.stamp-build ## build sdist and wheel into dist/ and check their description
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
 	@$(BIN)/python -m twine check --strict dist/*
 
 clean: ## remove what the targets above made, environments included
-	@rm -rf .venv .venvs dist build demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venvs dist build demo docs/_build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The stamps make the second run quick. `pip install --group` needs pip 25.1. A name on the PATH may not run (pyenv's
 # shims), and Debian's python3 may lack venv: each candidate is tried.

@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = attach(
     __name__,
     dict.fromkeys(
-        ("analysis", "clinical", "cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"), ""
+        ("analysis", "clinical", "cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"),
+        ""("clinical", "cohort", "datasets", "drafting", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"),
+        "",
     ),
 )

@@ -74,6 +74,33 @@ def _options(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder with the FCS files.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the draft; default: FOLDER.")] = None,
+    names: Annotated[
+        str | None, typer.Option("--names", help="How file names are built, such as '{subject}_{visit}_{replicate}'.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a study.yaml and sheets that are there.")] = False,
+) -> None:
+    """Draft study.yaml, samples.csv and aliases.csv from the names and headers of the FCS files in a folder.
+
+    Example: il2cyto init fcs
+    """
+    import shlex
+
+    from il2cyto.drafting import draft_study, explain, write_draft
+
+    draft = draft_study(folder, out=out, names=names)
+    files = write_draft(draft, out or folder, force=force)
+    for line in explain(draft):
+        typer.echo(line, err=True)
+    for path in files:
+        typer.echo(path)
+    study, results = (shlex.quote(str((out or folder) / name)) for name in ("study.yaml", "results"))
+    typer.echo(f"\nNext:\n  il2cyto check {study}\n  il2cyto run {study} --out {results}", err=True)
+
+
+@app.command()
 def check(
     study: StudyArgument,
     out: Annotated[

@@ -67,6 +67,13 @@ def frequencies(
         A population is not in the object, or not below the denominator.
     SchemaError
         A flag bit has no row in the object's legend.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> get.frequencies(adata, populations=["Treg"], denominator="T").columns[-4:]
+    ['frequency', 'ci_low', 'ci_high', 'flags']
     """
     named = [*(populations or ()), *((denominator,) if denominator else ())]
     require_populations(_all_populations(data), named, caller="get.frequencies")
@@ -143,6 +150,14 @@ def composition(data: AnnData | Panels, parent: str) -> pl.DataFrame:
     ------
     PopulationError
         The parent has no children here, or they overlap: their sum exceeds it in some sample.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> parts = get.composition(adata, "NK")
+    >>> parts["population"].unique().sort().to_list()
+    ['CD16pos', 'CD56bright', 'other']
     """
     require_populations(_all_populations(data), [parent], caller="get.composition")
     return stack(data, lambda adata: _composition(adata, parent))
@@ -166,12 +181,28 @@ def cuts(data: AnnData | Panels) -> pl.DataFrame:
 
 
 def flags(data: AnnData | Panels) -> pl.DataFrame:
-    """List every flag of every population: `sample population flag severity meaning`, one row per flag that is set."""
+    """List every flag of every population: `sample population flag severity meaning`, one row per flag that is set.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> get.flags(adata).columns
+    ['sample', 'population', 'flag', 'severity', 'meaning']
+    """
     return stack(data, _flags)
 
 
 def template(adata: AnnData) -> GatingTemplate:
-    """Give the gating template that an object was gated with; its text travels with the object."""
+    """Give the gating template that an object was gated with; its text travels with the object.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> adata = datasets.toy_trial(subjects=2)
+    >>> get.template(adata).name
+    'tnk'
+    """
     return parse_template(str(adata.uns[Uns.IL2CYTO][Uns.TEMPLATE]["source"]))
 
 

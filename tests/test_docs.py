@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -14,10 +16,25 @@ from il2cyto.study import AnalysisSettings, ClinicalSettings
 from il2cyto.template import AnyGate, GatingTemplate, Population
 
 PROJECT = Path(__file__).parents[1]
-PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/**/*.md"))]
 CLINICAL = (PROJECT / "docs/clinical.md").read_text(encoding="utf-8")
 ANALYSIS = (PROJECT / "docs/analysis.md").read_text(encoding="utf-8")
 TEMPLATES = (PROJECT / "docs/templates.md").read_text(encoding="utf-8")
+
+
+def script(name: str) -> Any:
+    """A module of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT / f"docs/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+RUNNER, GENERATOR = script("_run"), script("_generate")
+RUN = [page for page in RUNNER.pages() if any(b.language in RUNNER.RUN and not b.why for b in RUNNER.blocks(page))]
 
 
 def first_column(title: str) -> set[str]:
@@ -27,7 +44,7 @@ def first_column(title: str) -> set[str]:
     return {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_relative_link_of_a_page_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
 
@@ -99,3 +116,52 @@ def test_the_page_of_the_schema_names_the_required_keys() -> None:
     text = page.partition("Required in a cohort are ")[2].partition(". Every other")[0]
 
     assert re.findall(r"`(\w+)`", text) == [*(key for keys in REQUIRED.values() for key in keys), *REQUIRED_UNS]
+
+
+def costly(page: Path) -> Any:
+    """A page that gates the sample data once more, beside README and quick start."""
+    slow = page.stem in {"exchange", "lab-batch", "trial"}
+    return pytest.param(page, id=page.stem, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("page", [costly(page) for page in RUN])
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    assert RUNNER.run_page(page, tmp_path) > 0
+
+
+def test_the_runner_notices_a_command_that_fails_and_an_output_that_differs(tmp_path: Path) -> None:
+    for i, code in enumerate(("sh\nil2cyto check nowhere.yaml\n", "sh\nfalse\n", "pycon\n>>> 1 + 1\n3\n")):
+        page = PROJECT / f"page{i}.md"
+        (tmp_path / str(i)).mkdir()
+        RUNNER.blocks, kept = lambda _, code=code: [block_of(code)], RUNNER.blocks
+        try:
+            with pytest.raises(AssertionError, match=rf"page{i}\.md:1"):
+                RUNNER.run_page(page, tmp_path / str(i))
+        finally:
+            RUNNER.blocks = kept
+
+
+def block_of(code: str) -> Any:
+    language, _, rest = code.partition("\n")
+    return RUNNER.Block(language, rest, 1, "")
+
+
+def test_commands_and_python_stand_in_blocks_that_are_run_or_say_why_not() -> None:
+    others = {block.language for page in RUNNER.pages() for block in RUNNER.blocks(page)} - set(RUNNER.RUN)
+
+    assert others <= {"", "text", "yaml", "toml", "{toctree}", "{eval-rst}"}
+
+
+@pytest.mark.parametrize("file", GENERATOR.PAGES)
+def test_the_reference_is_what_the_code_says(file: str) -> None:
+    written = (PROJECT / "docs/reference" / file).read_text(encoding="utf-8")
+
+    assert written == GENERATOR.PAGES[file](), "run: python docs/_generate.py"
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    index = (PROJECT / "docs/index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^([\w/-]+)$", index, flags=re.MULTILINE))
+
+    pages = {str(page.relative_to(PROJECT / "docs").with_suffix("")) for page in PROJECT.glob("docs/**/*.md")}
+    assert pages - {"index"} <= listed

@@ -31,7 +31,8 @@ def renal_response(
 
     Returns
     -------
-    subject, visit, week;
+    subject, visit, week
+        The visit.
     nephritis_remission, nephritis_remission_obs
         Complete remission by non-responder imputation; as observed. Null outside the population.
     evaluable, reason

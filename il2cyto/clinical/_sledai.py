@@ -34,7 +34,8 @@ def sledai(visits: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    subject, visit;
+    subject, visit
+        The visit.
     sledai
         The recorded total; where it is blank the weighted items, if all 24 are there. Null otherwise.
     items

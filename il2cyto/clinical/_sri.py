@@ -44,7 +44,8 @@ def sri4(
 
     Returns
     -------
-    subject, visit, week;
+    subject, visit, week
+        The visit.
     sri4
         Status by non-responder imputation: a component that is missing makes a non-responder. Null where not
         attainable.

@@ -169,7 +169,17 @@ def gate_study(
 def rehearse_study(
     study: Study, gates: Gates, cache: Cache, *, events_dir: Path | None = None, densities: bool = False
 ) -> dict[str, tuple[str, tuple[Job, ...]]]:
-    """Find out what :func:`gate_study` would have to do: for each panel the first step that is not done, and its files."""
+    """Find out what :func:`gate_study` would have to do: for each panel the first step that is not done, and its files.
+
+    Parameters
+    ----------
+    study, gates, cache, events_dir, densities
+        As for :func:`gate_study`.
+
+    Returns
+    -------
+    Panel -> step and its jobs; no jobs where all is done.
+    """
     return {
         panel: rehearse_files(
             jobs,

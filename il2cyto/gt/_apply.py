@@ -94,6 +94,10 @@ def apply(
         Keep each reported population's membership, one boolean per event in file order.
     keep_densities
         Keep what each gate looks at, binned for review. Memory while the file is read: one bit per event and parent.
+
+    Returns
+    -------
+    Counts, intervals by cut, flags and medians of every population of the template.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:

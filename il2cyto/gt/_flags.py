@@ -74,12 +74,24 @@ FAIL: Final = Flag(sum(flag for flag, (severity, _) in LEGEND.items() if severit
 
 
 def flag_names(flags: int) -> str:
-    """The names of the bits that are set, joined by ``;``, in order of their bits."""
+    """The names of the bits that are set, joined by ``;``, in order of their bits.
+
+    Examples
+    --------
+    >>> flag_names(Flag.SHRUNK | Flag.UNSTABLE)
+    'SHRUNK;UNSTABLE'
+    """
     return ";".join(flag.name or "" for flag in LEGEND if flags & flag)
 
 
 def legend() -> pl.DataFrame:
-    """The legend as a frame: flag, bit, severity, meaning."""
+    """The legend as a frame: flag, bit, severity, meaning.
+
+    Examples
+    --------
+    >>> legend().columns
+    ['flag', 'bit', 'severity', 'meaning']
+    """
     import polars as pl
 
     return pl.DataFrame(

@@ -62,6 +62,19 @@ _PLANS: Recent[Plan] = Recent(64)
 def make_plan(template: GatingTemplate, panel: Panel, *, file: str) -> Plan:
     """Resolve a template's markers in a file's panel.
 
+    Parameters
+    ----------
+    template
+        The template.
+    panel
+        The file's channels, from :meth:`il2cyto.io.FcsFile.panel`.
+    file
+        Name of the file, for messages.
+
+    Returns
+    -------
+    Which column each gate looks at, and which steps are passed through.
+
     Raises
     ------
     PanelError

@@ -117,6 +117,10 @@ def write_events(
         Population -> membership, one boolean per event of the file.
     shard
         Name of the shard with the counts, which says what the gates depend on; kept in the provenance.
+
+    Returns
+    -------
+    The path.
     """
     import numpy as np
     import pandas as pd

@@ -20,12 +20,24 @@ Source = Path | str
 
 
 def is_url(text: object) -> bool:
-    """Tell a URL from a path."""
+    """Tell a URL from a path.
+
+    Examples
+    --------
+    >>> is_url("s3://bucket/P01.fcs"), is_url("fcs/P01.fcs")
+    (True, False)
+    """
     return isinstance(text, str) and "://" in text
 
 
 def source_name(source: Source) -> str:
-    """Name of a file without its folder."""
+    """Name of a file without its folder.
+
+    Examples
+    --------
+    >>> source_name("s3://bucket/trial/P01.fcs")
+    'P01.fcs'
+    """
     return source.name if isinstance(source, Path) else PurePosixPath(source).name
 
 

@@ -65,6 +65,12 @@ def read_study(path: str | Path) -> Study:
     StudyError
         With every problem of the study file, the sample sheet, the subjects and the aliases, a line each, with file and
         line: ``samples.csv:7: visit: 'W3' is not in the schedule; allowed W0, W2; nearest W2``.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, io
+    >>> io.read_study(datasets.sample_data_path()).visits
+    ('W0', 'W6', 'W12')
     """
     path = Path(path).absolute()
     path = path / "study.yaml" if path.is_dir() else path

@@ -35,6 +35,17 @@ def write_csv(frame: pl.DataFrame, path: str | Path, *, whole: Sequence[str] = (
     Returns
     -------
     The path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     frame = pl.DataFrame({"sample": ["P01", "=1+1"], "frequency": [0.5, float("nan")]})
+    ...     print(write_csv(frame, Path(folder, "table.csv")).read_text())
+    sample,frequency
+    P01,0.5
+    '=1+1,
+    <BLANKLINE>
     """
     path = Path(path)
     text = [
@@ -52,7 +63,27 @@ def write_csv(frame: pl.DataFrame, path: str | Path, *, whole: Sequence[str] = (
 
 
 def write_parquet(frame: pl.DataFrame, path: str | Path) -> Path:
-    """Write a table as parquet, types kept, replacing what was there in one step; NaN becomes null."""
+    """Write a table as parquet, types kept, replacing what was there in one step; NaN becomes null.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    path
+        Where to; missing folders are made.
+
+    Returns
+    -------
+    The path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = write_parquet(pl.DataFrame({"frequency": [0.5, float("nan")]}), Path(folder, "table.parquet"))
+    ...     pl.read_parquet(file)["frequency"].to_list()
+    [0.5, None]
+    """
     path = Path(path)
     with replacing(path) as draft:
         frame.with_columns(pl.selectors.float().fill_nan(None)).write_parquet(draft)

@@ -22,7 +22,13 @@ PATH_VARIABLE = "IL2CYTO_TEMPLATE_PATH"
 
 
 def template_folders() -> dict[str, Path]:
-    """The templates that can be asked for by name: name -> folder, a lab's own before the shipped ones."""
+    """The templates that can be asked for by name: name -> folder, a lab's own before the shipped ones.
+
+    Examples
+    --------
+    >>> "tnk" in template_folders()
+    True
+    """
     found: dict[str, Path] = {}
     for root in _roots():
         for folder in sorted(root.iterdir()) if root.is_dir() else ():
@@ -42,10 +48,19 @@ def find_template(name_or_path: str | Path, *, relative_to: Path | None = None) 
     relative_to
         Where a relative path starts: the folder of the study; the working directory if None.
 
+    Returns
+    -------
+    The path of the YAML file.
+
     Raises
     ------
     TemplateError
         If there is none, naming those that exist.
+
+    Examples
+    --------
+    >>> find_template("tnk").parent.name
+    'tnk'
     """
     folders = template_folders()
     if str(name_or_path) in folders:
@@ -98,6 +113,13 @@ def parse_template(text: str, *, name: str = "template.yaml") -> GatingTemplate:
 def write_template(template: GatingTemplate, folder: str | Path) -> Path:
     """Write a template as ``<folder>/<name>/template.yaml``, where :func:`read_template` finds it again.
 
+    Parameters
+    ----------
+    template
+        The template.
+    folder
+        Folder of templates; made if missing.
+
     Returns
     -------
     The file.
@@ -106,6 +128,13 @@ def write_template(template: GatingTemplate, folder: str | Path) -> Path:
     ------
     TemplateError
         If what was written does not read back as the same template: too many gates for one file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_template(read_template("tbnk"), folder).name
+    'template.yaml'
     """
     path = Path(folder) / template.name / FILE_NAME
     content = template.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

@@ -51,6 +51,13 @@ def read_fcs(path: str | os.PathLike[str], *, preprocess: bool = True, dataset: 
     -----
     FcsWarning
         Once for each flag of the file and of its events; their codes stand in `uns["il2cyto"]["provenance"]`.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, io
+    >>> events = io.read_fcs(datasets.sample_data_path() / "fcs/SIM-001_W0.fcs")
+    >>> "CD25" in events.var_names
+    True
     """
     from anndata import AnnData
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.io._fcs._channels import read_channels
 from il2cyto.io._fcs._data import BadDigits, decode
+from il2cyto.io._fcs._day import parse_day
 from il2cyto.io._fcs._header import HEADER_BYTES
 from il2cyto.io._fcs._inflate import Inflated, is_gzip
 from il2cyto.io._fcs._keywords import SIMULATED, allowed_keywords
@@ -25,6 +26,7 @@ from il2cyto.io._fcs._spillover import read_spillover
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from il2cyto.io._fcs._blocks import Blocks
     from il2cyto.io._fcs._channels import FcsChannel
@@ -86,6 +88,11 @@ class FcsFile:
     def keywords(self) -> Mapping[str, str]:
         """The keywords that may leave the file; `$PnS` only as the markers it names."""
         return allowed_keywords(self._words, self.channels)
+
+    @property
+    def acquisition_day(self) -> date | None:
+        """The day of `$DATE`, for telling batches apart only: it is never written or shown. None where it cannot be read."""
+        return parse_day(self._words.get("$DATE", ""))
 
     def events(
         self, columns: Sequence[int] | None = None, *, preprocess: bool = True, rows: slice = slice(None)
@@ -174,6 +181,10 @@ def open_fcs(path: str | os.PathLike[str], *, dataset: int | None = None) -> Fcs
     dataset
         Data set to open, 1 for the first. Needed only where a file has several.
 
+    Returns
+    -------
+    The data set; no events are read yet.
+
     Raises
     ------
     FcsError
@@ -184,6 +195,12 @@ def open_fcs(path: str | os.PathLike[str], *, dataset: int | None = None) -> Fcs
     -----
     FcsWarning
         Once for each flag.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, io
+    >>> io.open_fcs(datasets.sample_data_path() / "fcs/SIM-001_W0.fcs")
+    FcsFile('SIM-001_W0.fcs', FCS3.1, ... events x ... channels)
     """
     path = Path(path)
     with one_error(path.name):
