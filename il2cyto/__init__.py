@@ -6,11 +6,9 @@ from il2cyto._lazy import attach
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    dict.fromkeys(
-        ("analysis", "clinical", "cohort", "datasets", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"),
-        ""("clinical", "cohort", "datasets", "drafting", "errors", "get", "gt", "io", "pipeline", "pl", "pp", "tl"),
-        "",
-    ),
+_NAMESPACES = (
+    *("analysis", "checks", "clinical", "cohort", "datasets", "drafting", "errors", "exchange", "get", "gt", "io"),
+    *("pipeline", "pl", "pp", "report", "tl"),
 )
+
+__getattr__, __dir__, __all__ = attach(__name__, dict.fromkeys(_NAMESPACES, ""))

@@ -111,7 +111,19 @@ def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]
 
 
 def to_json(inventory: Inventory, study: Study) -> str:
-    """Write what was found as JSON: study, simulated, files, errors, and the problems, each with its six columns."""
+    """Write what was found as JSON.
+
+    Parameters
+    ----------
+    inventory
+        From :func:`check_study`.
+    study
+        The study.
+
+    Returns
+    -------
+    An object with study, simulated, files, errors, and the problems, each with its six columns.
+    """
     return json.dumps(
         {
             "study": study.study,
@@ -127,6 +139,15 @@ def to_json(inventory: Inventory, study: Study) -> str:
 
 def write_check(inventory: Inventory, study: Study, folder: str | Path) -> tuple[Path, ...]:
     """Write ``check.csv`` (the findings), ``check_files.csv`` (the files) and ``check.html`` into a folder.
+
+    Parameters
+    ----------
+    inventory
+        From :func:`check_study`.
+    study
+        The study.
+    folder
+        Where to; made if missing.
 
     Returns
     -------

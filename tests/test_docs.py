@@ -121,7 +121,7 @@ def test_the_page_of_the_schema_names_the_required_keys() -> None:
 def costly(page: Path) -> Any:
     """A page that gates the sample data once more, beside README and quick start."""
     slow = page.stem in {"exchange", "lab-batch", "trial"}
-    return pytest.param(page, id=page.stem, marks=pytest.mark.slow if slow else ())
+    return pytest.param(page, id=str(page.relative_to(PROJECT).with_suffix("")), marks=pytest.mark.slow if slow else ())
 
 
 @pytest.mark.parametrize("page", [costly(page) for page in RUN])

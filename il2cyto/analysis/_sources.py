@@ -77,6 +77,10 @@ def trial_of_frequencies(
     primary
         The visit of the primary analysis.
 
+    Returns
+    -------
+    A trial whose settings are the defaults.
+
     Raises
     ------
     StudyError

@@ -75,7 +75,19 @@ def _counts(path: Path, template: GatingTemplate, sample: str) -> dict[str, int 
 
 
 def write_comparison(table: pl.DataFrame, path: str | Path) -> Path:
-    """Write :func:`compare_counts`' table as CSV."""
+    """Write the table of :func:`compare_counts` as CSV.
+
+    Parameters
+    ----------
+    table
+        The comparison.
+    path
+        Where to.
+
+    Returns
+    -------
+    The path.
+    """
     return write_csv(table, path, whole=["stored_count", "count"])
 
 

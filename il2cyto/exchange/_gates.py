@@ -38,6 +38,10 @@ def export_gates(source: str | Path, out: str | Path) -> Exported:
     out
         Folder: ``<sample>.xml``, with several panels ``<panel>/<sample>.xml``.
 
+    Returns
+    -------
+    The files, and what Gating-ML cannot say of each.
+
     Raises
     ------
     StudyError

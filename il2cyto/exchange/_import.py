@@ -61,6 +61,10 @@ def import_templates(file: str | Path, out: str | Path) -> Imported:
         becomes a file with ``FILL_IN`` in their places, which does not load until somebody has written them; it is then not
         among `templates`.
 
+    Returns
+    -------
+    The templates, the samples of a workspace, and the files that were written.
+
     Raises
     ------
     TemplateError
