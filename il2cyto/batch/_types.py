@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to gate. Batch and subject are the only things gating may know about where it comes from.
+    """One file to gate. Batch, subject and `control` are the only things gating may know about where it comes from.
 
     Attributes
     ----------
@@ -33,6 +33,8 @@ class Job:
         Where it is: a path, or a URL such as ``s3://bucket/a.fcs``.
     fmo
         The marker that the file was stained without: an FMO control, which has no result of its own.
+    control
+        A bridging control: one material, run in every batch.
     """
 
     sample: str
@@ -40,6 +42,7 @@ class Job:
     batch: str | None = None
     subject: str | None = None
     fmo: str = ""
+    control: bool = False
 
     @property
     def file(self) -> str:
