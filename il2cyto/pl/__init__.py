@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.pl._correlation import correlation as correlation
     from il2cyto.pl._dynamics import dynamics as dynamics
     from il2cyto.pl._endpoints import measure_course as measure_course, response_rates as response_rates
+    from il2cyto.pl._explain_cut import explain_cut as explain_cut
     from il2cyto.pl._forest import effect_map as effect_map, forest as forest
     from il2cyto.pl._gates import Outline as Outline, density as density, histogram as histogram
     from il2cyto.pl._template_tree import template_tree as template_tree
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(
         "density": "_gates",
         "dynamics": "_dynamics",
         "effect_map": "_forest",
+        "explain_cut": "_explain_cut",
         "forest": "_forest",
         "histogram": "_gates",
         "measure_course": "_endpoints",

@@ -120,7 +120,10 @@ def test_a_cut_that_resampling_moves_by_a_quarter_decade_is_called_unstable():
 def test_arm_visit_and_response_cannot_reach_it(column):
     with pytest.raises(GatingError) as error:
         reconcile(proposals([0.5]), groups(["b"]).with_columns(pl.lit("x").alias(column)), template())
-    assert str(error.value) == f"reconcile: groups has the columns {column}; allowed are sample, batch, subject, control alone"
+    assert (
+        str(error.value)
+        == f"reconcile: groups has the columns {column}; allowed are sample, batch, subject, control alone"
+    )
 
 
 def test_order_of_rows_and_names_of_subjects_change_nothing():
