@@ -121,6 +121,9 @@ def run(
     study: StudyArgument,
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Also contrast the arms with cuts at other levels.")
+    ] = False,
     workers: WorkersOption = None,
     dask: DaskOption = None,
     shards: ShardsOption = None,
@@ -136,7 +139,16 @@ def run(
         _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
         return
     with _progress() as progress:
-        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
+        output = pipeline.run(
+            study,
+            out,
+            events=events,
+            sensitivity=sensitivity,
+            workers=workers,
+            dask=dask,
+            shards=shards,
+            progress=progress,
+        )
     _close(output)
 
 

@@ -146,5 +146,5 @@ def test_the_picture_draws_each_position_of_the_text(results):
     assert cut.moved == max(abs(each.final - each.own) for each in found.cuts)
     figure = pictures.explain_cut(cut, simulated=True)
     (ax,) = figure.axes
-    assert [line.get_xdata()[0] for line in ax.lines] == [cut.final, cut.own, cut.centre]
+    assert [np.asarray(line.get_xdata())[0] for line in ax.lines] == [cut.final, cut.own, cut.centre]
     assert any("SIMULATED DATA" in text.get_text() for text in figure.texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -96,6 +97,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             "simulated": file.simulated,
             "flags": codes,
             "channels": channels,
+            "volume_nl": _volume(file),
         }
 
     def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
@@ -107,7 +109,8 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             for marker, about in document["channels"].items()
         }
         flags = tuple(document["flags"])
-        facts = FileFacts(task.job.sample, task.job.file, content, document["simulated"], flags, channels)
+        about = (document["simulated"], flags, channels, document["volume_nl"])
+        facts = FileFacts(task.job.sample, task.job.file, content, *about)
         return table, facts
 
 
@@ -170,6 +173,11 @@ class Apply(_OfTemplate[GateResult]):
     def _target(self, job: Job) -> Path:
         assert self.events is not None
         return self.events / f"{job.sample}.h5ad"
+
+
+def _volume(file: FcsFile) -> float | None:
+    volume = float(file.keywords.get("$VOL", "nan"))
+    return volume if 0 < volume < math.inf else None
 
 
 def _density(about: Document) -> Density:

@@ -83,14 +83,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is known of a file beside its gates."""
+    """What is known of a file beside its gates.
+
+    Attributes
+    ----------
+    channels
+        Marker as the template writes it -> channel.
+    volume_nl
+        The acquired volume (`$VOL`), None where the file does not say a positive one.
+    """
 
     sample: str
     file: str
     sha256: str
     simulated: bool
     flags: tuple[str, ...]
-    channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    volume_nl: float | None = None
 
 
 @dataclass(frozen=True)
