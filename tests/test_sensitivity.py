@@ -41,10 +41,12 @@ def gated(study, cache):
 
 def test_each_level_places_the_cuts_as_it_says(gated):
     for name, level in LEVELS.items():
-        cuts = gated[name].cuts["tnk"].filter(population="CD25pos")
+        cuts = gated[name].cuts["tnk"].filter(population="CD4pos")
         assert set(cuts["level"]) == {"batch" if level == "sample" else level}
         assert (cuts["final"].n_unique() == 1) == (name != "sample")  # the study has one batch
-        assert cuts["own"].equals(gated[TEMPLATE].cuts["tnk"].filter(population="CD25pos")["own"])
+        # Nothing stands above the first gate: what its files propose hangs on no cut of the group.
+        first = [study.cuts["tnk"].filter(population="cells")["own"] for study in (gated[name], gated[TEMPLATE])]
+        assert first[0].equals(first[1])
 
 
 def test_what_files_propose_is_not_done_again(study, gated, cache, monkeypatch):
