@@ -11,7 +11,6 @@ import polars as pl
 from il2cyto.batch._shards import Document, shard_key
 from il2cyto.batch._types import FileFacts
 from il2cyto.gt._apply import GateResult, apply
-from il2cyto.gt._controls import without_marker
 from il2cyto.gt._plan import Events, make_plan
 from il2cyto.gt._propose import PROPOSAL_SCHEMA, propose
 from il2cyto.io import Density, read_events_provenance, write_events
@@ -60,8 +59,8 @@ class _OfTemplate(Generic[T_co]):
     template: GatingTemplate
     aliases: Mapping[str, str]
 
-    def _events(self, file: FcsFile, template: GatingTemplate) -> Events:
-        return Events(file, make_plan(template, file.panel(self.aliases), file=file.name))
+    def _events(self, file: FcsFile) -> Events:
+        return Events(file, make_plan(self.template, file.panel(self.aliases), file=file.name))
 
     def _key(self, kind: str, task: Task, content: str, *settings: object) -> str:
         return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail), *settings)
@@ -85,7 +84,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
         del key
         given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
-        events = self._events(file, without_marker(self.template, control) if control else self.template)
+        events = self._events(file)
         table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
         # Of a label ($PnS) only the markers that it names may leave the file.
         channels = {
@@ -139,7 +138,7 @@ class Apply(_OfTemplate[GateResult]):
         del content
         cuts = pl.DataFrame(task.detail["cuts"], schema=_FINAL, orient="row")
         result = apply(
-            self._events(file, self.template),
+            self._events(file),
             cuts.with_columns(sample=pl.lit(task.job.sample)),
             sample=task.job.sample,
             polygons=task.detail["polygons"],

@@ -67,12 +67,6 @@ def _without_cuts(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def without_marker(template: GatingTemplate, marker: str) -> GatingTemplate:
-    """The template for a control: nothing is expected of the marker that was left out."""
-    kept = (e for e in template.expect if marker.casefold() not in map(str.casefold, e.markers))
-    return template.model_copy(update={"expect": tuple(kept)})
-
-
 def settled_by(rows: pl.DataFrame | None) -> dict[str, dict[str, float]]:
     """The cuts of a batch's controls as :func:`il2cyto.gt.propose` takes them: they are not for the sample to choose."""
     if rows is None:

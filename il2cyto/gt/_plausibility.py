@@ -116,13 +116,17 @@ def panel_plausibility(events: Events, *, most: int = MOST) -> Plausibility:
     return judge(RowTree(events, own_cuts(), expected_of(events.plan.template), most=most), own_cuts)
 
 
-def judge(tree: RowTree, fit: Callable[[], Fit]) -> Plausibility:
-    """Test the expectations on a file whose populations are known; `fit` makes what gates it anew with other labels."""
-    findings = _findings(tree)
+def judge(tree: RowTree, fit: Callable[[], Fit], *, left_out: str = "") -> Plausibility:
+    """Test the expectations on a file whose populations are known; `fit` makes what gates it anew with other labels.
+
+    Nothing is expected of the marker `left_out` of a control.
+    """
+    unlabelled = {m: "" for e in tree.template.expect for m in e.markers if m.casefold() == left_out.casefold()}
+    findings = _findings(tree, unlabelled)
     if not any(finding.fails for finding in findings):
         return Plausibility(findings)
     glance = RowTree(tree.events, fit(), expected_of(tree.template), most=MOST)
-    return Plausibility(findings, _mend(glance, fit))
+    return Plausibility(findings, _mend(glance, fit, unlabelled))
 
 
 def expected_of(template: GatingTemplate) -> set[str]:
@@ -130,15 +134,15 @@ def expected_of(template: GatingTemplate) -> set[str]:
     return {name for expectation in template.expect for name in expectation.populations} - {ROOT}
 
 
-def _mend(tree: RowTree, fit: Callable[[], Fit]) -> dict[str, str]:
+def _mend(tree: RowTree, fit: Callable[[], Fit], unlabelled: Mapping[str, str]) -> dict[str, str]:
     """Find the exchange of fewest labels with which all hold that could be tested; of several, that with the widest margins."""
-    tested = [i for i, finding in enumerate(_findings(tree)) if not np.isnan(finding.margin)]
+    tested = [i for i, finding in enumerate(_findings(tree, unlabelled)) if not np.isnan(finding.margin)]
     best: dict[str, str] = {}
     widest = 0.0
-    for exchanged in _exchanges(tree):
+    for exchanged in _exchanges(tree, unlabelled):
         if best and len(exchanged) > len(best):
             break
-        findings = _with_exchange(tree, exchanged, fit)
+        findings = _with_exchange(tree, exchanged, fit, unlabelled)
         margins = float(np.nansum([finding.margin for finding in findings]))
         holds = all(findings[i].margin > 0 for i in tested) and not any(finding.fails for finding in findings)
         if holds and margins > widest:
@@ -146,29 +150,31 @@ def _mend(tree: RowTree, fit: Callable[[], Fit]) -> dict[str, str]:
     return best
 
 
-def _exchanges(tree: RowTree) -> list[dict[str, str]]:
+def _exchanges(tree: RowTree, unlabelled: Mapping[str, str]) -> list[dict[str, str]]:
     """Marker -> label for the labels that move, those that move the fewest first."""
     named = (marker for expectation in tree.template.expect for marker in expectation.markers)
-    markers = [marker for marker in dict.fromkeys(named) if marker in tree.plan.channels]
+    markers = [marker for marker in dict.fromkeys(named) if marker in tree.plan.channels.keys() - unlabelled.keys()]
     if len(markers) > MOST_MARKERS:
         return []
     pairs = (zip(markers, labels, strict=True) for labels in permutations(markers))
     return sorted(({marker: label for marker, label in pair if marker != label} for pair in pairs), key=len)[1:]
 
 
-def _with_exchange(tree: RowTree, labels: Mapping[str, str], fit: Callable[[], Fit]) -> tuple[Finding, ...]:
+def _with_exchange(
+    tree: RowTree, labels: Mapping[str, str], fit: Callable[[], Fit], unlabelled: Mapping[str, str]
+) -> tuple[Finding, ...]:
     """Test the expectations with other labels; gate again only if a gate reads one of these."""
     gates = [tree.template.by_name[name].gate for name in tree.nodes if name != ROOT]
     if not any(labels.keys() & set(gate.keys) for gate in gates if gate is not None):
-        return _findings(tree, labels)
+        return _findings(tree, {**labels, **unlabelled})
     channels = tree.plan.channels
     plan = replace(tree.plan, channels={**channels, **{marker: channels[label] for marker, label in labels.items()}})
     again = RowTree(Events(tree.events.file, plan), fit(), expected_of(tree.template), most=MOST)
-    return _findings(again)
+    return _findings(again, unlabelled)
 
 
-def _findings(tree: RowTree, labels: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    return tuple(_finding(expectation, tree, labels or {}) for expectation in tree.template.expect)
+def _findings(tree: RowTree, labels: Mapping[str, str]) -> tuple[Finding, ...]:
+    return tuple(_finding(expectation, tree, labels) for expectation in tree.template.expect)
 
 
 def _finding(expectation: Expectation, tree: RowTree, labels: Mapping[str, str]) -> Finding:

@@ -89,7 +89,8 @@ def propose(
     source = _OwnCuts(content, sample, given or {}, control)
     wanted = _open_gates(events.plan, source.given)
     if panel is None:
-        panel = judge(RowTree(events, source, {*wanted, *expected_of(events.plan.template)}), own_cuts).reason
+        tree = RowTree(events, source, {*wanted, *expected_of(events.plan.template)})
+        panel = judge(tree, own_cuts, left_out=control).reason
     else:
         RowTree(events, source, wanted)
     return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
