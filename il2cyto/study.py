@@ -58,7 +58,8 @@ class StudyFile(Strict):
     simulated
         True for data that no patient gave; shown wherever results are shown.
     samples
-        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
+        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role,
+        beads_per_ul, dilution, lymphocytes_1e9_l].
     subjects
         One row per subject: subject, arm, analysis sets.
     clinical

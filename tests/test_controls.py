@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
 from il2cyto import get, pipeline
-from il2cyto.io import read_anndata
+from il2cyto.cohort import gate_study, read_gates
+from il2cyto.gt import explain_cut
+from il2cyto.io import read_anndata, read_study, read_template
 from il2cyto.report import write_report
+from il2cyto.template import GatingTemplate
 from tests._runs import make_trial
 
 if TYPE_CHECKING:
@@ -52,6 +56,22 @@ def test_the_drift_of_a_cut_has_a_row_for_each_batch_with_samples_and_controls_a
     assert set(drift["control_own"]) == {own[name] for name, is_control in control.items() if is_control}
     assert set(drift["own"]) == {own[name] for name, is_control in control.items() if not is_control}
     assert sorted(drift["shift"])[1] == 0
+
+
+def test_a_gate_fitted_on_controls_follows_the_control_of_each_batch(results):
+    study = read_study(results.parent / "study" / "study.yaml")
+    content = read_template("tnk").model_dump(by_alias=True, exclude_unset=True)
+    for population in content["populations"]:
+        if population["name"] == "T":
+            population["adapt"] = {"level": "batch", "fit_on": "controls"}
+    template = GatingTemplate.model_validate(content)
+    gated = gate_study(study, gates=replace(read_gates(study), templates={"tnk": template}))
+    cuts = gated.cuts["tnk"].filter(population="T").join(study.sheet.select("sample", "batch", "control"), on="sample")
+    own = dict(cuts.filter("control").select("batch", "own").iter_rows())
+    assert cuts["final"].to_list() == [own[batch] for batch in cuts["batch"]]
+    told = explain_cut(cuts.row(0, named=True), template)
+    assert (told.recomputed, told.of_controls) == (cuts["final"][0], True)
+    assert "batch r1, 1 usable cuts of controls" in told.text
 
 
 def test_the_report_shows_the_controls(results):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from il2cyto.gt import Flag, explain_cut, reconcile
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.io import read_study, read_template
 from il2cyto.template import GatingTemplate
+from tests._runs import il2cyto
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +150,16 @@ def test_the_picture_draws_each_position_of_the_text(results):
     (ax,) = figure.axes
     assert [np.asarray(line.get_xdata())[0] for line in ax.lines] == [cut.final, cut.own, cut.centre]
     assert any("SIMULATED DATA" in text.get_text() for text in figure.texts)
+
+
+def test_the_command_line_tells_a_line_a_sample_and_the_farthest_in_full(results, tmp_path):
+    picture = tmp_path / "why.svg"
+    done = subprocess.run(
+        il2cyto("templates", "explain", results, "--population", "T", "--picture", picture),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = explaining.explain(results, population="T")
+    assert done.stdout == "\n".join([*(cut.line for cut in found.cuts), found.most_moved.text, ""])
+    assert picture.read_text(encoding="utf-8").startswith("<?xml")

@@ -41,6 +41,8 @@ class CutExplanation:
         The level at which the template lets the gate adapt.
     level, group, group_size
         The level that was used, its group, and how many usable cuts that has.
+    of_controls
+        Whether these are the cuts of bridging controls alone.
     flags
         Flag, severity and meaning of all that was remarked.
     steps
@@ -66,6 +68,7 @@ class CutExplanation:
     level: str
     group: str
     group_size: int
+    of_controls: bool
     n: int
     bounds: tuple[float, float]
     flags: tuple[tuple[str, str, str], ...]
@@ -111,7 +114,8 @@ class CutExplanation:
         wanted = f"; the template says {self.wanted}" if climbed else ""
         if not self.group_size:
             return f"no group{wanted}"
-        return f"{self.level} {self.group}".rstrip() + f", {self.group_size} usable cuts{wanted}"
+        of = " of controls" if self.of_controls else ""
+        return f"{self.level} {self.group}".rstrip() + f", {self.group_size} usable cuts{of}{wanted}"
 
 
 def explain_cut(row: Mapping[str, Any], template: GatingTemplate, density: Density | None = None) -> CutExplanation:
@@ -150,6 +154,7 @@ def explain_cut(row: Mapping[str, Any], template: GatingTemplate, density: Densi
         **{name: row[name] for name in ("sample", "population", "coordinate", "method", "level", "group", "group_size", "n")},
         **{name: row[name] for name in ("own", "spread", "final", "final_spread", "centre", "tau")},
         channel=gate.keys[axis] if axis is not None else "",
+        of_controls=adapt.fit_on == "controls",
         wanted=adapt.level,
         bounds=bounds,
         flags=tuple((flag.name or "", *LEGEND[flag]) for flag in LEGEND if flags & flag),
