@@ -71,7 +71,7 @@ def test_a_gate_fitted_on_controls_follows_the_control_of_each_batch(results):
     assert cuts["final"].to_list() == [own[batch] for batch in cuts["batch"]]
     told = explain_cut(cuts.row(0, named=True), template)
     assert (told.recomputed, told.of_controls) == (cuts["final"][0], True)
-    assert "batch r1, 1 usable cuts of controls" in told.text
+    assert "batch r1, 1 usable cut of controls" in told.text
 
 
 def test_the_report_shows_the_controls(results):

@@ -114,8 +114,9 @@ class CutExplanation:
         wanted = f"; the template says {self.wanted}" if climbed else ""
         if not self.group_size:
             return f"no group{wanted}"
+        cuts = "usable cut" if self.group_size == 1 else "usable cuts"
         of = " of controls" if self.of_controls else ""
-        return f"{self.level} {self.group}".rstrip() + f", {self.group_size} usable cuts{of}{wanted}"
+        return f"{self.level} {self.group}".rstrip() + f", {self.group_size} {cuts}{of}{wanted}"
 
 
 def explain_cut(row: Mapping[str, Any], template: GatingTemplate, density: Density | None = None) -> CutExplanation:
