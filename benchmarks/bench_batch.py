@@ -35,7 +35,10 @@ def main() -> None:
         files = len(list((study.parent / "fcs").glob("*.fcs")))
         ends: dict[str, Clocks] = {}
 
-        def note(stage: str, _done: int, _total: int) -> None:
+        def note(stage: str, done: int, _total: int) -> None:
+            # Before the first file of a later step the cuts of the step before it are reconciled.
+            if done == 0 and ends:
+                ends.setdefault(f"reconcile, then {stage}", clocks())
             ends[stage] = clocks()
 
         start = clocks()
@@ -48,12 +51,11 @@ def main() -> None:
     before, cpu = start, {}
     for stage, at in ends.items():
         seconds, cpu[stage] = at[0] - before[0], at[1] - before[1]
-        print(f"  {stage:<14} {seconds:6.1f} s  {seconds / elapsed:5.0%}  {cpu[stage]:6.1f} s of processors")
+        print(f"  {stage:<30} {seconds:6.1f} s  {seconds / elapsed:5.0%}  {cpu[stage]:6.1f} s of processors")
         before = at
-    cuts = cpu["propose"] + cpu.get("propose again", 0.0)
-    print(
-        f"  proposing / applying: {cuts / cpu['apply']:.2f}; both / applying: {cuts / cpu['apply'] + 1:.2f} (processor time)"
-    )
+    reconciling = sum(seconds for stage, seconds in cpu.items() if stage.startswith("reconcile"))
+    cuts = cpu["propose"] + cpu.get("propose again", 0.0) + reconciling
+    print(f"  (propose + reconcile) / apply: {cuts / cpu['apply']:.2f} of processor time; the goal is below 3")
 
 
 if __name__ == "__main__":

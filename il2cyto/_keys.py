@@ -7,6 +7,8 @@ from typing import Final
 SCHEMA_VERSION: Final = "1.0"
 FREQUENCY_OF_PARENT: Final = "freq_of_parent"
 ROOT: Final = "root"
+#: The population that a blood count counts.
+LYMPHOCYTES: Final = "lymphocytes"
 
 ENDPOINT_POPULATIONS: Final = ("CD4", "CD8", "Treg", "NK", "CD56bright")
 
@@ -48,6 +50,7 @@ class Obs:
     QC_PASS: Final = "qc_pass"
     QC_REASONS: Final = "qc_reasons"
     CONTROL: Final = "control"
+    COUNT_METHOD: Final = "count_method"
     FILE: Final = "file"
     FILE_SHA256: Final = "file_sha256"
     FILE_NAME: Final = "file_name"  # events object

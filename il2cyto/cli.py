@@ -167,6 +167,9 @@ def run(
     study: StudyArgument,
     out: OutOption,
     events: Annotated[bool, typer.Option("--events", help="Also write each file's events with their gates.")] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Also contrast the arms with cuts at other levels.")
+    ] = False,
     workers: WorkersOption = None,
     dask: DaskOption = None,
     shards: ShardsOption = None,
@@ -182,7 +185,16 @@ def run(
         _print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
         return
     with _progress() as progress:
-        output = pipeline.run(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
+        output = pipeline.run(
+            study,
+            out,
+            events=events,
+            sensitivity=sensitivity,
+            workers=workers,
+            dask=dask,
+            shards=shards,
+            progress=progress,
+        )
     _close(output)
 
 
@@ -398,6 +410,33 @@ def check_template(path: Annotated[str, typer.Argument(help="A template's name, 
     typer.echo(
         f"{template.name} {template.version}: {len(template.populations)} populations, no problems, SHA-256 {template.digest}"
     )
+
+
+@templates_app.command("explain")
+def explain_cuts(
+    source: Annotated[Path, typer.Argument(help="A folder of results, or a study.yaml, which is gated first.")],
+    population: Annotated[str, typer.Option("--population", "-p", help="Whose cut.", show_default=False)],
+    sample: Annotated[str | None, typer.Option("--sample", "-s", help="One sample; default: a line for each.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw it: a .svg, .pdf or .png.", show_default=False)] = None,
+) -> None:
+    """Say why a cut lies where it does: own cut and spread, group, the calculation, flags.
+
+    Without a sample there is a line for each, and the one whose cut was moved farthest is told in full.
+
+    Example: il2cyto templates explain results --population CD25pos --sample P01_W12 --picture why.svg
+    """
+    from il2cyto import explaining
+
+    found = explaining.explain(source, population=population, sample=sample)
+    if sample is None:
+        for cut in found.cuts:
+            typer.echo(cut.line)
+    told = [found.most_moved] if sample is None else found.cuts
+    typer.echo("\n\n".join(cut.text for cut in told))
+    if picture is not None:
+        from il2cyto.pl import explain_cut, save_figure
+
+        typer.echo(save_figure(explain_cut(found.most_moved, simulated=found.simulated), picture), err=True)
 
 
 @templates_app.command("import")

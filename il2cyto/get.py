@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from il2cyto._composition import split
+from il2cyto._drift import drift_of
 from il2cyto._intervals import wilson
 from il2cyto._keys import Layers, Obs, Obsm, Uns, Var
 from il2cyto._populations import ancestors, require_populations
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-__all__ = ["complete_cases", "composition", "cuts", "flags", "frequencies", "results", "template"]
+__all__ = [
+    "absolute_counts",
+    "complete_cases",
+    "composition",
+    "cut_drift",
+    "cuts",
+    "flags",
+    "frequencies",
+    "results",
+    "template",
+]
 
 _log = logging.getLogger("il2cyto")
 _SAMPLE_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL)
@@ -178,6 +189,24 @@ def cuts(data: AnnData | Panels) -> pl.DataFrame:
     file's own, NaN if none was found), `spread`, all in the gate's transformed coordinate, and `flags`.
     """
     return stack(data, _cuts)
+
+
+def cut_drift(data: AnnData | Panels) -> pl.DataFrame:
+    """Every fitted cut batch by batch, bridging controls beside the samples.
+
+    Parameters
+    ----------
+    data
+        Cohort object.
+
+    Returns
+    -------
+    One row per number of a gate and batch, batches in the order of their names, which should be that of the runs: `panel population
+    coordinate batch samples own own_mad final controls control_own control_final shift`. `own` and `final` are medians over the
+    batch's samples, `own_mad` is 1.4826 times their median absolute deviation, `control_own` and `control_final` are medians over its
+    bridging controls, `shift` is how far `own` lies from the median of the batches. NaN where there is no such cut.
+    """
+    return stack(data, lambda adata: drift_of(adata, _cuts(adata)))
 
 
 def flags(data: AnnData | Panels) -> pl.DataFrame:

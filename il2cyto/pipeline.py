@@ -11,9 +11,11 @@ import polars as pl
 
 from il2cyto import get
 from il2cyto.batch import failures_frame, open_cache
-from il2cyto.cohort import gate_study, read_gates, rehearse_study
+from il2cyto.cohort import add_blood_counts, gate_study, read_gates, rehearse_study
 from il2cyto.io import read_clinical, read_run_record, read_study, write_anndata, write_csv, write_densities
 from il2cyto.provenance import record_gating, record_outputs, record_run, why
+from il2cyto.sensitivity import TEMPLATE, gate_at_levels, gating_sensitivity, require_arms
+from il2cyto.tl import control_cv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,6 +110,7 @@ def run(
     *,
     events: bool = False,
     densities: bool = True,
+    sensitivity: bool = False,
     workers: int | None = None,
     dask: str | None = None,
     shards: str | None = None,
@@ -116,13 +119,15 @@ def run(
     """Gate a study, analyse it, and write tables, figures and the report.
 
     Parameters, result and errors are those of :func:`gate`. What is added is listed in :func:`il2cyto.conclude.conclude`. The clinical
-    tables are read first: a study with a fault in them is refused before any file is gated.
+    tables are read first: a study with a fault in them is refused before any file is gated. With `sensitivity` the study is
+    also gated with every cut at the levels sample, batch and study, and ``tables/gating_sensitivity.csv`` contrasts the arms
+    under each, see :func:`il2cyto.sensitivity.gating_sensitivity`.
     """
     from il2cyto.conclude import conclude
 
     about = read_study(study)
     data = None if about.subjects is None and about.clinical is None else read_clinical(about)
-    settings = {"events": events, "densities": densities}
+    settings = {"events": events, "densities": densities, "sensitivity": sensitivity}
 
     def more(output: Output) -> Iterator[Path]:
         return conclude(output.folder, output.cohorts, about, data, workers=workers)
@@ -173,6 +178,9 @@ def _run(
     study, out = Path(study), Path(out)
     about = read_study(study)
     gates = read_gates(about)
+    visits = read_clinical(about).visits if about.clinical is not None else None
+    if settings.get("sensitivity"):
+        require_arms(about)
     file = study / "study.yaml" if study.is_dir() else study
     command = "gate" if more is None else "run"
     with record_run(about, gates, out, file=file, command=command, settings=settings) as record:
@@ -186,11 +194,22 @@ def _run(
             events_dir=out / "events" if settings["events"] else None,
             densities=settings["densities"],
         )
+        if visits is not None:
+            counted = {panel: add_blood_counts(adata, visits) for panel, adata in gated.cohorts.items()}
+            gated = replace(gated, cohorts=counted)
         record_gating(record, about, gated)
         _remove_events(out / "events", about.sheet["sample"])
         output = Output(out, gated.cohorts, gated.failures, tuple(_write(gated, out)))
-        # The cohort object is written again where clinical columns join it.
-        files = tuple(dict.fromkeys((*output.files, *(more(output) if more is not None else ()))))
+        files = output.files
+        if settings.get("sensitivity"):
+            cache = open_cache(out / "shards", shards)
+            others = gate_at_levels(about, gates, cache=cache, workers=workers, dask=dask, progress=progress)
+            table = gating_sensitivity(
+                {TEMPLATE: gated, **others}, baseline=str(about.baseline_visit), control=about.arms[0]
+            )
+            files = (*files, write_csv(table, out / "tables" / "gating_sensitivity.csv"))
+        # The cohort object is written again where clinical columns join it; the report comes last and shows every table.
+        files = tuple(dict.fromkeys((*files, *(more(output) if more is not None else ()))))
         record_outputs(record, out, files)
     return replace(output, files=(*files, out / "events") if settings["events"] else files)
 
@@ -210,7 +229,20 @@ def _write(gated: GatedStudy, out: Path) -> Iterator[Path]:
         yield write_csv(frequencies, tables / "frequencies.csv", whole=["count", "parent_count"])
         yield write_csv(_with_flag_names(cuts), tables / "cuts.csv")
         yield write_csv(failures_frame(gated.failures), tables / "failures.csv")
+        yield write_csv(get.cut_drift(gated), tables / "cut_drift.csv")
+        controls = pl.concat([_controls(adata) for adata in gated.cohorts.values()])
+        if controls["control"].any():
+            yield write_csv(control_cv(get.frequencies(gated), samples=controls), tables / "control_cv.csv")
         yield from (archive.result() for archive in archives)
+
+
+def _controls(adata: AnnData) -> pl.DataFrame:
+    """Which samples are bridging controls, and in which batch they ran."""
+    facts = {"sample": list(adata.obs_names), "batch": adata.obs["batch"].astype(str), "control": adata.obs["control"]}
+    return pl.DataFrame(
+        {name: list(values) for name, values in facts.items()},
+        {"sample": pl.String, "batch": pl.String, "control": pl.Boolean},
+    )
 
 
 def _remove_events(folder: Path, samples: pl.Series) -> None:

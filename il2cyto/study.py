@@ -126,7 +126,8 @@ class StudyFile(TrialFile):
     Attributes
     ----------
     samples
-        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role].
+        The sample sheet: file, subject, visit, panel [, sample, batch, site, cytometer, tube, replicate, control, role,
+        beads_per_ul, dilution, lymphocytes_1e9_l].
     panels
         Panel name, as in the sheet -> template.
     aliases

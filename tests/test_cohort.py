@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from il2cyto import cohort, datasets, get
 from il2cyto._keys import ENDPOINT_POPULATIONS, Layers, Obs, Obsm, Uns
+from il2cyto.batch import Job
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.io import open_fcs, read_anndata, read_study, write_anndata, write_fcs
 
@@ -139,6 +141,29 @@ def test_renaming_subjects_changes_no_frequency(small, adata):
     subjects = small.subject_sheet.with_columns(subject="P-" + pl.col("subject"))
     other = cohort.gate_study(small.model_copy(update={"sheet": renamed, "subject_sheet": subjects})).adata
     np.testing.assert_array_equal(other.X, adata.X)
+
+
+def test_other_names_of_subjects_and_samples_in_another_order_change_no_number(small, adata):
+    """Names decide the order in which groups are built: here it is turned round."""
+    people = small.subject_sheet["subject"].to_list()
+    names = {name: f"Q-{len(people) - i:03}" for i, name in enumerate(people)}
+    samples = {name: f"z{small.sheet.height - i:03}" for i, name in enumerate(sorted(small.sheet["sample"]))}
+    rename = pl.col("subject").replace_strict(names)
+    sheet = small.sheet.with_columns(rename, pl.col("sample").replace_strict(samples))
+    shuffled = sheet.sample(fraction=1, shuffle=True, seed=5)
+    subjects = small.subject_sheet.with_columns(rename)
+    other = cohort.gate_study(small.model_copy(update={"sheet": shuffled, "subject_sheet": subjects})).adata
+    same = other[[samples[name] for name in adata.obs_names]]
+    assert list(same.obs_names) == list(other.obs_names)[::-1]
+    np.testing.assert_array_equal(same.X, adata.X)
+    for key in adata.layers:
+        np.testing.assert_array_equal(same.layers[key], adata.layers[key])
+    for key in adata.obsm:
+        np.testing.assert_array_equal(same.obsm[key].to_numpy(), adata.obsm[key].to_numpy())
+
+
+def test_a_file_to_gate_carries_no_arm_visit_or_response():
+    assert {field.name for field in dataclasses.fields(Job)} == {"sample", "path", "batch", "subject", "fmo", "control"}
 
 
 def test_the_templates_grouping_says_which_column_is_the_batch(small, tmp_path):

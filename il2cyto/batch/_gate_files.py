@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,12 +24,13 @@ from il2cyto.gt._reconcile import reconcile
 from il2cyto.template._axes import axes_on
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from il2cyto.batch._types import Backend, FileFacts, Job, Progress
     from il2cyto.gt import GateResult
     from il2cyto.template import GatingTemplate, Override
+    from il2cyto.template._template import GroupLevel
 
 
 def gate_files(
@@ -43,6 +45,7 @@ def gate_files(
     overrides: Iterable[Override] = (),
     events: Path | None = None,
     densities: bool = False,
+    level: GroupLevel | None = None,
 ) -> GatedBatch:
     """Gate the files of one panel with one template.
 
@@ -69,6 +72,9 @@ def gate_files(
         Folder for each file's events with their gates, ``<sample>.h5ad``; they are not written if None.
     densities
         Keep what each gate looks at, binned for review: about 10 KB a gate and file.
+    level
+        Adapt every cut at this level in place of the template's. What files propose does not depend on it, and is taken from the
+        cache.
 
     Returns
     -------
@@ -87,7 +93,8 @@ def gate_files(
         # What the reader has to say is kept with the file (FileFacts.flags) and reported in one place.
         warnings.simplefilter("ignore", FcsWarning)
         runner = Runner(where, cache, progress)
-        return _gate(runner, jobs, Apply(template, dict(aliases or {}), events, densities), tuple(overrides))
+        last_step = Apply(template, dict(aliases or {}), events, densities)
+        return _gate(runner, jobs, last_step, tuple(overrides), template.at_level(level) if level else template)
 
 
 def rehearse_files(
@@ -113,13 +120,17 @@ def rehearse_files(
                 jobs,
                 Apply(template, dict(aliases or {}), events, densities),
                 tuple(overrides),
+                template,
             )
         except NotDone as stop:
             return stop.stage, tuple(task.job for task in stop.tasks)
     return "", ()
 
 
-def _gate(runner: Runner, jobs: Iterable[Job], last_step: Apply, overrides: tuple[Override, ...]) -> GatedBatch:
+def _gate(
+    runner: Runner, jobs: Iterable[Job], last_step: Apply, overrides: tuple[Override, ...], adapting: GatingTemplate
+) -> GatedBatch:
+    """Gate with the template of the last step; `adapting` is the one by which its cuts adapt."""
     template, aliases = last_step.template, last_step.aliases
     everything = sorted(jobs, key=lambda job: job.sample)
     controls, control_facts = _controls(runner, [job for job in everything if job.fmo], template, aliases)
@@ -128,7 +139,8 @@ def _gate(runner: Runner, jobs: Iterable[Job], last_step: Apply, overrides: tupl
     proposed = runner.run("propose", tasks, Propose(template, aliases))
     live = [job for job in jobs if job.sample in proposed]
     accepted = frozenset(override.sample for override in overrides if override.accept_panel)
-    cuts = _reconcile(runner, live, proposed, controls, template, aliases, accepted)
+    consensus = partial(reconcile, template=adapting, accepted=accepted)
+    cuts = _reconcile(runner, live, proposed, controls, template, aliases, consensus)
     cuts = _override(cuts, overrides, template)
     polygons = _polygons(overrides)
     of_sample = {str(key[0]): rows for key, rows in cuts.partition_by("sample", as_dict=True).items()}
@@ -160,17 +172,17 @@ def _reconcile(
     controls: Mapping[str | None, pl.DataFrame],
     template: GatingTemplate,
     aliases: Mapping[str, str],
-    accepted: Collection[str],
+    consensus: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame],
 ) -> pl.DataFrame:
     """Reconcile, propose again below the cuts that moved, and reconcile once more: never a third time."""
     groups = pl.DataFrame(
-        [(job.sample, job.batch, job.subject) for job in jobs],
-        schema={"sample": pl.String, "batch": pl.String, "subject": pl.String},
+        [(job.sample, job.batch, job.subject, job.control) for job in jobs],
+        schema={"sample": pl.String, "batch": pl.String, "subject": pl.String, "control": pl.Boolean},
         orient="row",
     )
     given_to = {job.sample: controls.get(job.batch) for job in jobs}
     tables = {sample: with_controls(table, given_to[sample], sample=sample) for sample, (table, _) in proposed.items()}
-    cuts = reconcile(_stack(tables), groups, template, accepted=accepted)
+    cuts = consensus(_stack(tables), groups)
     moved = moved_cuts(cuts, template)
     if not moved:
         return cuts
@@ -181,7 +193,7 @@ def _reconcile(
     for sample, (table, _) in runner.run("propose again", tasks, Propose(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
-    return reconcile(_stack(tables), groups, template, accepted=accepted)
+    return consensus(_stack(tables), groups)
 
 
 def _override(cuts: pl.DataFrame, overrides: Iterable[Override], template: GatingTemplate) -> pl.DataFrame:

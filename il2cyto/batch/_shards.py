@@ -24,7 +24,7 @@ import numpy as np
 Document = dict[str, Any]
 
 #: Goes up when a shard's content or meaning changes.
-SHARD_SCHEMA = 1
+SHARD_SCHEMA = 2
 _NUMERIC = ("numpy", "numba", "scipy")
 #: What decides about the numbers in a shard, below the package's folder.
 _SOURCES = ("gt", "pp", "io/_fcs", "template", "panel.py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -98,6 +99,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             "flags": codes,
             "anomalous": course.anomalous,
             "channels": channels,
+            "volume_nl": _volume(file),
         }
 
     def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
@@ -116,6 +118,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             document["simulated"],
             flags,
             channels,
+            volume_nl=document["volume_nl"],
             anomalous=document["anomalous"],
         )
         return table, facts
@@ -180,6 +183,11 @@ class Apply(_OfTemplate[GateResult]):
     def _target(self, job: Job) -> Path:
         assert self.events is not None
         return self.events / f"{job.sample}.h5ad"
+
+
+def _volume(file: FcsFile) -> float | None:
+    volume = float(file.keywords.get("$VOL", "nan"))
+    return volume if 0 < volume < math.inf else None
 
 
 def _density(about: Document) -> Density:

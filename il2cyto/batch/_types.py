@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to gate. Batch and subject are the only things gating may know about where it comes from.
+    """One file to gate. Batch, subject and `control` are the only things gating may know about where it comes from.
 
     Attributes
     ----------
@@ -34,6 +34,8 @@ class Job:
         Where it is: a path, or a URL such as ``s3://bucket/a.fcs``.
     fmo
         The marker that the file was stained without: an FMO control, which has no result of its own.
+    control
+        A bridging control: one material, run in every batch.
     """
 
     sample: str
@@ -41,6 +43,7 @@ class Job:
     batch: str | None = None
     subject: str | None = None
     fmo: str = ""
+    control: bool = False
 
     @property
     def file(self) -> str:
@@ -81,7 +84,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is known of a file beside its gates."""
+    """What is known of a file beside its gates.
+
+    Attributes
+    ----------
+    channels
+        Marker as the template writes it -> channel.
+    volume_nl
+        The acquired volume (`$VOL`), None where the file does not say a positive one.
+    """
 
     sample: str
     file: str
@@ -89,6 +100,7 @@ class FileFacts:
     simulated: bool
     flags: tuple[str, ...]
     channels: Mapping[str, Channel] = field(default_factory=dict)  # marker as the template writes it -> channel
+    volume_nl: float | None = None
     anomalous: float = math.nan  # share of the events in stretches in which the acquisition was not steady
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
+    from il2cyto.cohort._absolute import add_blood_counts as add_blood_counts
     from il2cyto.cohort._build import build_cohort as build_cohort
     from il2cyto.cohort._gate import (
         GatedStudy as GatedStudy,
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "GatedStudy": "_gate",
         "Gates": "_gate",
+        "add_blood_counts": "_absolute",
         "build_cohort": "_build",
         "gate_study": "_gate",
         "read_gates": "_gate",

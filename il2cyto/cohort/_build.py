@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import Layers, Obs, Uns
+from il2cyto.cohort._absolute import add_absolute_counts
 from il2cyto.cohort._obs import ratio, sample_columns
 from il2cyto.cohort._uns import add_cuts, add_medians, study_facts
 from il2cyto.cohort._var import population_columns
@@ -73,6 +74,7 @@ def build_cohort(batch: GatedBatch, study: Study, rows: pl.DataFrame, *, panel: 
     )
     add_cuts(adata, batch)
     add_medians(adata, batch)
+    add_absolute_counts(adata, batch, rows)
     return adata
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from il2cyto.gt import Density
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
+    from il2cyto.template._template import GroupLevel
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def gate_study(
     progress: Progress | None = None,
     events_dir: Path | None = None,
     densities: bool = False,
+    level: GroupLevel | None = None,
 ) -> GatedStudy:
     """Gate every file of a study.
 
@@ -117,6 +119,8 @@ def gate_study(
         Where to write each file's events with their gates, ``<sample>.h5ad``; not written if None.
     densities
         Keep what each gate looks at, binned for review.
+    level
+        Adapt every cut at this level in place of the template's: ``sample``, ``batch``, ``study``.
 
     Returns
     -------
@@ -150,6 +154,7 @@ def gate_study(
                     overrides=gates.overrides_of(jobs),
                     events=events_dir,
                     densities=densities,
+                    level=level,
                 )
     cohorts = {
         panel: build_cohort(batch, study, _rows(study, panel), panel=panel, source=gates.sources[panel])
@@ -210,7 +215,7 @@ def _jobs(rows: pl.DataFrame, study: Study, template: GatingTemplate) -> list[Jo
     """One job a file; batch and subject are the sheet's columns that the template's grouping names."""
     batch, subject = template.grouping.batch, template.grouping.subject
     return [
-        Job(row["sample"], study.source(row["file"]), batch=row.get(batch), subject=row.get(subject))
+        Job(row["sample"], study.source(row["file"]), row.get(batch), row.get(subject), control=row["control"])
         for row in rows.iter_rows(named=True)
     ]
 

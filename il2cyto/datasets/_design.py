@@ -15,7 +15,7 @@ DOSES_PER_CYCLE = 7
 BATCH_SUBJECTS_PER_ARM = 5
 
 # First part of every seed's key: one stream per purpose, so that a longer trial leaves the earlier subjects as they were.
-STREAMS = ("allocation", "frequency", "course", "subject", "visit", "safety", "batch", "events")
+STREAMS = ("allocation", "frequency", "course", "subject", "visit", "safety", "batch", "events", "jitter")
 
 
 @dataclass(frozen=True)

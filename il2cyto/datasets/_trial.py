@@ -66,6 +66,7 @@ def simulate_trial(
     visits: Sequence[float] = WEEKS,
     arms: tuple[str, str] = ("placebo", "IL-2"),
     batch_shift: float = 0.05,
+    jitter: float = 0.0,
     effects: float = 1.0,
     intensity_shift: bool = True,
     batches: Literal["subjects", "visit"] = "subjects",
@@ -96,6 +97,8 @@ def simulate_trial(
         Control and active arm.
     batch_shift
         SD of the batches' shifts of marker brightness, log10 units; 0.3 is a stress test.
+    jitter
+        SD of each tube's own shift of marker brightness, log10 units.
     effects
         Multiplies the drug's effects on frequencies (up to 1 also on response); 0 is the null.
     intensity_shift
@@ -145,7 +148,7 @@ def simulate_trial(
     logits = draw_logits(design)
     course = draw_course(design, logits[:, :, NODE["Treg"]], matched=matched)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = _jobs(design, course.sampled, logits, events, batch_shift, drug=float(intensity_shift))
+    jobs = _jobs(design, course.sampled, logits, events, (batch_shift, jitter), drug=float(intensity_shift))
     _write_tables(out, design, jobs, course=course, matched=matched)
     if files:
         counts = _write_files(out, design, jobs, labels=labels, workers=workers, progress=progress)
@@ -182,17 +185,19 @@ def _check(
 
 
 def _jobs(
-    design: Design, sampled: np.ndarray, logits: np.ndarray, events: int, batch_shift: float, *, drug: float
+    design: Design, sampled: np.ndarray, logits: np.ndarray, events: int, spread: tuple[float, float], *, drug: float
 ) -> list[_Job]:
+    """Tubes; `spread` is the SD of the brightness of batches, and of tubes within a batch."""
     fractions = lymphocyte_fractions(logits)
     shifts = {
-        int(batch): design.rng("batch", int(batch)).normal(0, batch_shift, len(panel.MARKERS))
+        int(batch): design.rng("batch", int(batch)).normal(0, spread[0], len(panel.MARKERS))
         for batch in np.unique(design.batch)
     }
     jobs = []
     for i, j in np.argwhere(sampled).tolist():
         batch, week = int(design.batch[i, j]), float(design.weeks[j])
-        tube = Tube(fractions[i, j], events, shifts[batch], drug * bool(design.active[i]) * drug_level(week))
+        shift = shifts[batch] + design.rng("jitter", i, j).normal(0, spread[1], len(panel.MARKERS))
+        tube = Tube(fractions[i, j], events, shift, drug * bool(design.active[i]) * drug_level(week))
         jobs.append(_Job(f"{subject_name(i)}_{design.visits[j]}", batch, (i, j), tube))
     return jobs
 

@@ -8,6 +8,7 @@ from il2cyto._lazy import attach
 
 if TYPE_CHECKING:  # for type checkers; at run time each name is imported when first used
     from il2cyto.gt._apply import GateResult as GateResult, apply as apply
+    from il2cyto.gt._explain import CutExplanation as CutExplanation, explain_cut as explain_cut
     from il2cyto.gt._flags import Flag as Flag, flag_names as flag_names, legend as legend
     from il2cyto.gt._plan import Events as Events, Plan as Plan, make_plan as make_plan
     from il2cyto.gt._plausibility import (
@@ -25,6 +26,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Cut": "_types",
+        "CutExplanation": "_explain",
         "Density": "_views",
         "Events": "_plan",
         "Finding": "_plausibility",
@@ -34,6 +36,7 @@ __getattr__, __dir__, __all__ = attach(
         "Plausibility": "_plausibility",
         "Proposal": "_types",
         "apply": "_apply",
+        "explain_cut": "_explain",
         "flag_names": "_flags",
         "legend": "_flags",
         "make_plan": "_plan",

@@ -1,7 +1,7 @@
 """Reconcile: a pure function of the table of proposed cuts. It decides which cut each sample is gated with, and says why.
 
-It is blind to arm, visit, date and response by construction: the only columns it takes beside the proposals are batch and
-subject. The rule: robust consensus of the group, empirical-Bayes shrinkage at level `sample`, the consensus itself at the
+It is blind to arm, visit, date and response by construction: the only columns it takes beside the proposals are batch,
+subject and whether a tube is a bridging control. The rule: robust consensus of the group, empirical-Bayes shrinkage at level `sample`, the consensus itself at the
 locked levels, and a climb subject -> batch -> study -> the template's number where a group is too small.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-GROUP_COLUMNS = ("sample", "batch", "subject")
+GROUP_COLUMNS = ("sample", "batch", "subject", "control")
 _CLIMB = {
     "own": ("batch", "study"),
     "sample": ("batch", "study"),
@@ -82,6 +82,7 @@ class _Column:
     flags: npt.NDArray[np.int64]
     inside: npt.NDArray[np.bool_]  # finite and within bounds
     usable: npt.NDArray[np.bool_]
+    speaks: npt.NDArray[np.bool_]  # usable, and one of those on which the group's cut is fitted
     delta: float
     span: float
 
@@ -96,7 +97,8 @@ def reconcile(
     proposals
         All files' rows from :func:`il2cyto.gt.propose`.
     groups
-        One row per sample: ``sample``, ``batch``, ``subject`` and no other column; null is a group of its own.
+        One row per sample: ``sample``, ``batch``, ``subject``, and no other column but ``control``: true for a bridging control,
+        one material run in every batch. A null batch or subject is a group of its own.
     template
         The template that the cuts belong to.
     accepted
@@ -123,7 +125,8 @@ def reconcile(
     coordinate, and an axis that is another population's cut takes that one's final cut. The other numbers of a shape are the file's
     own or the group's median: at level `own` they are the file's; at level `sample` so are those of a singlet band and the slope of a
     line, while the slope of a corner and size and tilt of an ellipse are the group's; at the locked levels all are the group's.
-    Whatever a file lacks is the group's.
+    Whatever a file lacks is the group's. With `fit_on: controls` a group's cut is that of its bridging controls alone, however
+    few; the other files have no say in it.
     """
     extra = sorted(set(groups.columns) - set(GROUP_COLUMNS))
     if extra:
@@ -163,8 +166,9 @@ def _refuse(cuts: pl.DataFrame, refused: Mapping[str, str]) -> pl.DataFrame:
 
 def _adapt(population: Population, template: GatingTemplate) -> Adapt:
     adapt = template.adapt_of(population.name)
-    # A control speaks for its batch, however few samples that has.
-    return adapt.model_copy(update={"min_group": 1}) if isinstance(population.gate, FmoGate) else adapt
+    # A control speaks for its batch, however few there are.
+    alone = isinstance(population.gate, FmoGate) or adapt.fit_on == "controls"
+    return adapt.model_copy(update={"min_group": 1}) if alone else adapt
 
 
 def _group_keys(groups: pl.DataFrame) -> dict[str, list[str]]:
@@ -202,6 +206,8 @@ def _column(
     adapt = template.adapt_of(population.name)
     # An FMO control has its own floor, which it has passed.
     floor = 0 if isinstance(population.gate, FmoGate) else template.min_parent_of(population.name).warn
+    usable = inside & (n >= floor)
+    controls = groups["control"].to_numpy() if "control" in groups.columns else np.zeros(len(value), np.bool_)
     return _Column(
         value=value,
         spread=np.nan_to_num(numbers["spread"], nan=0.0),
@@ -210,7 +216,8 @@ def _column(
         n=n,
         flags=full["flags"].fill_null(0).to_numpy(),
         inside=inside,
-        usable=inside & (n >= floor),
+        usable=usable,
+        speaks=usable & controls if adapt.fit_on == "controls" else usable,
         delta=adapt.delta_min * span,
         span=span,
     )
@@ -268,7 +275,7 @@ def _find_group(
 
 
 def _consensus(column: _Column, members: npt.NDArray[np.bool_], adapt: Adapt, *, subject: bool) -> _Consensus | None:
-    usable = members & column.usable
+    usable = members & column.speaks
     size = int(usable.sum())
     if size < (2 if subject else adapt.min_group):
         return None

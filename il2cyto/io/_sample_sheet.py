@@ -30,6 +30,9 @@ SAMPLE_COLUMNS: Final = (
     Column("tube"),
     Column("replicate"),
     Column("study_day", "int", accepted=("ADY",)),
+    Column("beads_per_ul", "float"),
+    Column("dilution", "float"),
+    Column("lymphocytes_1e9_l", "float"),
     Column("visit_number", "float", accepted=("AVISITN", "VISITNUM")),
 )
 _STORES = ("s3://", "gs://", "abfs://")
@@ -127,6 +130,9 @@ def _value_problems(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"role: found {show(row['role'])}; allowed sample, unstained, single_stain, fmo:<marker> or blank"
     if row["sample"] is not None and not _SAFE.fullmatch(row["sample"]):
         yield f"sample: {show(row['sample'])} cannot name a file; allowed are up to 100 letters, digits and . _ -"
+    for column in ("beads_per_ul", "dilution", "lymphocytes_1e9_l"):
+        if row.get(column) is not None and row[column] <= 0:
+            yield f"{column}: found {row[column]:g}; allowed is a number above 0, or blank where it is not known"
     if row.get("study_day") == 0:
         yield "study_day: found 0; there is no day 0: the baseline visit is day 1, the day before it -1"
 

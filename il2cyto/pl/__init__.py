@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.pl._cut_drift import cut_drift as cut_drift
     from il2cyto.pl._dynamics import dynamics as dynamics
     from il2cyto.pl._endpoints import measure_course as measure_course, response_rates as response_rates
+    from il2cyto.pl._explain_cut import explain_cut as explain_cut
     from il2cyto.pl._fmo import fmo as fmo
     from il2cyto.pl._forest import effect_map as effect_map, forest as forest
     from il2cyto.pl._gate_sheet import gate_sheet as gate_sheet
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = attach(
         "dynamics": "_dynamics",
         "effect_map": "_forest",
         "fmo": "_fmo",
+        "explain_cut": "_explain_cut",
         "forest": "_forest",
         "gate_sheet": "_gate_sheet",
         "histogram": "_gates",

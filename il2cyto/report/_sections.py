@@ -51,6 +51,19 @@ _CLINICAL: Final = {
     "continuous_endpoints": "Measurements by visit and arm",
     "continuous_contrasts": "Differences between arms in measurements",
 }
+#: Table, title, caption.
+_TRUST: Final = (
+    (
+        "gating_sensitivity",
+        "Do the contrasts hang on the cuts?",
+        "Contrasts between arms, log odds, with cuts at the template's own levels, each sample's, each batch's and one for the study (fixed)",
+    ),
+    (
+        "control_cv",
+        "Bridging controls",
+        "Variation between runs: coefficient of variation, a fraction, with 95 % interval",
+    ),
+)
 
 
 def study_section(results: Results) -> Section:
@@ -134,7 +147,14 @@ def population_section(results: Results) -> Section:
         if _has_endpoints(adata)
         for name in adata.var_names[adata.var[Var.ROLE] == "endpoint"]
     ]
-    return Section("populations", "Populations", parts=tuple(parts))
+    return Section("populations", "Populations", parts=(*parts, *_trust(results)))
+
+
+def _trust(results: Results) -> Iterator[Part]:
+    """What speaks for the numbers: contrasts under other cuts, and controls measured again and again."""
+    for name, title, caption in _TRUST:
+        if (rows := results.table(name)) is not None:
+            yield Part(title, tables=(table(name, rows, caption=caption),))
 
 
 def sample_section(results: Results) -> Section:

@@ -82,7 +82,7 @@ def _unknown_names(template: GatingTemplate) -> Iterator[Problem]:
         for other in expectation.populations:
             if other not in (ROOT, *names):
                 yield ("expect", i), f"expect: population {other!r} is unknown; {nearest(other, names)}"
-    for field in ("total", "live"):
+    for field in ("total", "live", "beads"):
         name = getattr(template, field)
         if name is not None and name not in names:
             yield (field,), f"{field}: population {name!r} is unknown; {nearest(name, names)}"
@@ -130,6 +130,7 @@ def _endpoints(template: GatingTemplate) -> Iterator[Problem]:
 def _unused(template: GatingTemplate) -> Iterator[Problem]:
     used = {name for p in template.populations for name in (p.parent, *p.referred)}
     used.update(name for expectation in template.expect for name in expectation.populations)
+    used.add(template.beads or "")
     for i, population in enumerate(template.populations):
         if not population.report and population.name not in used:
             yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,8 +22,12 @@ from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Level = Literal["own", "sample", "subject", "batch", "study", "fixed"]
+#: Levels that need no number of the template.
+GroupLevel = Literal["own", "sample", "subject", "batch", "study"]
 #: Sheet columns by which cuts may borrow strength. Arm, visit, date and response are not among them, by construction.
 GroupColumn = Literal["batch", "subject", "site", "cytometer"]
+
+_ADDED_LATER: Final = frozenset({"dimensions", "matrices", "expect", "beads"})
 
 
 class _Strict(BaseModel):
@@ -38,6 +42,7 @@ class Adapt(_Strict):
     min_group: Annotated[int, Field(ge=2)] = 3
     outlier_k: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     delta_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    fit_on: Literal["all", "controls"] = "all"
 
     @model_validator(mode="after")
     def _fixed_has_a_number(self) -> Self:
@@ -143,6 +148,8 @@ class GatingTemplate(_Strict):
         The population that stands for all cells of interest in the layer ``freq_of_total``.
     live
         The population whose fraction of its parent is the sample's viability.
+    beads
+        The population of counting beads, from which absolute counts follow.
 
     Notes
     -----
@@ -164,6 +171,7 @@ class GatingTemplate(_Strict):
     min_parent: MinParent = MinParent()
     total: Name | None = None
     live: Name | None = None
+    beads: Name | None = None
     populations: Annotated[tuple[Population, ...], Field(min_length=1)]
     expect: tuple[Expectation, ...] = ()
 
@@ -226,6 +234,12 @@ class GatingTemplate(_Strict):
         own = self.by_name[name].adapt
         return self.adapt.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
 
+    def at_level(self, level: GroupLevel) -> GatingTemplate:
+        """The same gates, with every cut adapting at one level: for the question whether a result hangs on where cuts are locked."""
+        content = self.model_dump(by_alias=True, exclude_unset=True)
+        populations = [{**p, "adapt": {**p.get("adapt", {}), "level": level}} for p in content["populations"]]
+        return GatingTemplate.model_validate({**content, "populations": populations})
+
     def min_parent_of(self, name: str) -> MinParent:
         """The counting floors of a population: its own settings, the rest from the template's."""
         own = self.by_name[name].min_parent
@@ -239,11 +253,10 @@ class GatingTemplate(_Strict):
             for p in self.populations
         ]
         dump = self.model_copy(update={"populations": tuple(filled)}).model_dump(mode="json", by_alias=True)
-        for later in (
-            "dimensions",
-            "matrices",
-            "expect",
-        ):  # a template without them keeps the digest, and the seeds, it always had
-            dump = {key: value for key, value in dump.items() if key != later or value}
+        # A template without what was added later keeps the digest, and the seeds, it always had.
+        dump = {key: value for key, value in dump.items() if key not in _ADDED_LATER or value}
+        for adapt in (dump["adapt"], *(p["adapt"] for p in dump["populations"])):
+            if adapt["fit_on"] == "all":
+                del adapt["fit_on"]
         content = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()

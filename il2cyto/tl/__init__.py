@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         continuous_endpoints as continuous_endpoints,
         shift_between as shift_between,
     )
+    from il2cyto.tl._controls import control_cv as control_cv
     from il2cyto.tl._dynamics import (
         subject_dynamics as subject_dynamics,
         summarise_dynamics as summarise_dynamics,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "control_cv": "_controls",
         "MMRMResult": "_mmrm._result",
         "PopulationModels": "_mmrm._populations",
         "adjust_contrasts": "_multiplicity",

@@ -120,7 +120,10 @@ def test_a_cut_that_resampling_moves_by_a_quarter_decade_is_called_unstable():
 def test_arm_visit_and_response_cannot_reach_it(column):
     with pytest.raises(GatingError) as error:
         reconcile(proposals([0.5]), groups(["b"]).with_columns(pl.lit("x").alias(column)), template())
-    assert str(error.value) == f"reconcile: groups has the columns {column}; allowed are sample, batch, subject alone"
+    assert (
+        str(error.value)
+        == f"reconcile: groups has the columns {column}; allowed are sample, batch, subject, control alone"
+    )
 
 
 def test_order_of_rows_and_names_of_subjects_change_nothing():
@@ -142,6 +145,37 @@ def test_at_level_own_only_a_file_without_a_cut_takes_the_groups():
     table = reconcile(proposals([0.5, 0.5, 0.51, 0.75, np.nan]), groups(["b"] * 5), template(level="own"))
     assert table["final"].to_list() == [0.5, 0.5, 0.51, 0.75, pytest.approx(0.5)]
     assert [Flag(flag) for flag in table["flags"]] == [Flag.NONE] * 4 + [Flag.CONSENSUS]
+
+
+def with_controls(group, *controls):
+    return group.with_columns(control=pl.col("sample").is_in(controls))
+
+
+def test_fitted_on_controls_a_batch_takes_the_cut_of_its_control_whatever_its_samples_say():
+    table = proposals([0.40, 0.55, 0.56, 0.57, 0.50, 0.60, 0.61, 0.62])
+    group = with_controls(groups(["a"] * 4 + ["b"] * 4), "s00", "s04")
+    found = reconcile(table, group, template(level="batch", fit_on="controls"))
+    assert found["final"].to_list() == [0.40] * 4 + [0.50] * 4
+    assert found["group_size"].to_list() == [1] * 8
+    assert reconcile(table, group, template(level="batch"))["final"][1] == pytest.approx(0.56)
+    moved = table.with_columns(value=pl.when(pl.col("sample").is_in(["s00", "s04"])).then("value").otherwise(0.3))
+    assert (
+        reconcile(moved, group, template(level="batch", fit_on="controls"))["final"].to_list()
+        == found["final"].to_list()
+    )
+
+
+def test_a_batch_without_a_control_takes_that_of_the_studys_controls():
+    table = proposals([0.40, 0.55, 0.50, 0.60, 0.7, 0.7])
+    group = with_controls(groups(["a", "a", "b", "b", "c", "c"]), "s00", "s02")
+    found = reconcile(table, group, template(level="batch", fit_on="controls"))
+    assert found["final"].to_list() == [0.40, 0.40, 0.50, 0.50, pytest.approx(0.45), pytest.approx(0.45)]
+    assert found["level"].to_list() == ["batch"] * 4 + ["study"] * 2
+    assert [bool(flag & Flag.SMALL_GROUP) for flag in map(Flag, found["flags"])] == [False] * 4 + [True] * 2
+
+
+def test_a_template_that_does_not_say_fit_on_keeps_the_digest_it_had():
+    assert template().digest == template(fit_on="all").digest != template(fit_on="controls").digest
 
 
 def line(**adapt):

@@ -124,7 +124,7 @@ def test_a_run_is_on_record_with_inputs_overrides_failures_and_outputs(tmp_path,
     (failure,) = entries["failures"]["failures"]
     assert (failure["sample"], failure["error"]) == ("SIM-001_W6", "FcsError")
     assert entries["outputs"].keys() == {
-        "densities.npz", "results.h5ad", "tables/cuts.csv", "tables/failures.csv", "tables/frequencies.csv"
+        "densities.npz", "results.h5ad", "tables/cut_drift.csv", "tables/cuts.csv", "tables/failures.csv", "tables/frequencies.csv"
     }  # fmt: skip
     assert entries["end"] == {"failed": 1}
     assert str(tmp_path) not in (out / "run.jsonl").read_text()
