@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._absolute import absolute_counts
 from il2cyto._composition import split
 from il2cyto._drift import drift_of
 from il2cyto._intervals import wilson
