@@ -17,7 +17,7 @@ demo: $(VENV)/.stamp ## simulate a trial, gate it, and write tables and figures 
 	@echo "Results are in demo/: look at demo/figures/dynamics.png and demo/tables/"
 
 test: $(VENV)/.stamp-test ## run the quick tests; real data in ../shared is used if it is there
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 coverage: $(VENV)/.stamp-test ## run the quick tests and say which lines they did not reach
 	@$(BIN)/python -m coverage erase

@@ -37,6 +37,8 @@ NAMESPACES = {
     "report": "Pages that open in a browser",
     "inventory": "What is wrong with a folder",
     "checks": "A study looked at before it is gated",
+    "explaining": "Why a cut lies where it does",
+    "sensitivity": "Whether a result hangs on the level of the cuts",
     "exchange": "Gates from and to other programs",
     "pipeline": "A study in, a folder of results out",
     "datasets": "Simulated trials",

@@ -60,7 +60,19 @@ def gate_at_levels(
     dask: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, GatedStudy]:
-    """Gate a study at each level of :data:`LEVELS`; what its files propose, and what does not change, is taken from the cache."""
+    """Gate a study at each level of :data:`LEVELS`; what its files propose, and what does not change, is taken from the cache.
+
+    Parameters
+    ----------
+    study, gates
+        The study and its templates, from :func:`il2cyto.cohort.read_gates`.
+    cache, workers, dask, progress
+        As for :func:`il2cyto.cohort.gate_study`.
+
+    Returns
+    -------
+    Name of the level -> the study gated with all of its cuts at it.
+    """
 
     def telling(name: str) -> Progress | None:
         return None if progress is None else lambda stage, done, total: progress(f"{stage}, {name}", done, total)

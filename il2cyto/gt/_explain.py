@@ -131,6 +131,10 @@ def explain_cut(row: Mapping[str, Any], template: GatingTemplate, density: Densi
     density
         What the gate looks at in that sample.
 
+    Returns
+    -------
+    The numbers of the cut, and the steps from the file's own to the final one in words.
+
     Raises
     ------
     KeyError
