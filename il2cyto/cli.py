@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from il2cyto.pipeline import Output
 
 SOME_FAILED, USAGE = 1, 2
+#: Findings of one code that are listed one by one on the terminal.
+MOST_OF_A_CODE = 5
 
 app = typer.Typer(
     name="il2cyto",
@@ -514,7 +516,10 @@ def _progress() -> Iterator[Progress]:
 
 
 def _print_problems(problems: pl.DataFrame) -> None:
-    """A line for each kind of finding, with the files that have it; on a terminal as a table."""
+    """A line for each kind of finding, with the files that have it; on a terminal as a table.
+
+    Of a code whose findings all differ, such as by a number, the first few are enough here.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -522,9 +527,17 @@ def _print_problems(problems: pl.DataFrame) -> None:
     console = Console()
     table = Table("", "code", "found", "where", "remedy", box=None, pad_edge=False)
     kinds = problems.group_by("severity", "code", "message", "remedy", maintain_order=True).agg("file")
+    total, shown = kinds["code"].value_counts(), dict.fromkeys(kinds["code"], 0)
+    of_code = dict(total.iter_rows())
     for severity, code, message, remedy, files in kinds.iter_rows():
+        shown[code] += 1
+        left = of_code[code] - MOST_OF_A_CODE
+        if shown[code] > MOST_OF_A_CODE + 1 and left > 1:
+            continue
         named = [file for file in files if file]
         where = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        if shown[code] == MOST_OF_A_CODE + 1 and left > 1:
+            message, where, remedy = f"{left} more findings of this kind", "", "See them all with --json or --out."
         table.add_row(*map(escape, (severity, code, message, where, remedy)))
         if not console.is_terminal:
             sentence = f"{message}{'' if message.endswith('.') else '.'} {remedy}"

@@ -267,7 +267,7 @@ def _summary(adata: AnnData) -> pl.DataFrame:
     serious = get.flags(adata).filter(pl.col("severity") != "info").select("sample", "population").unique()
     fraction = pl.col("frequency").fill_nan(None)
     return (
-        rows.join(serious.with_columns(warned=True), on=["sample", "population"], how="left")
+        rows.join(serious.with_columns(warned=True), on=["sample", "population"], maintain_order="left", how="left")
         .group_by("panel", "population", "parent", maintain_order=True)
         .agg(
             samples=pl.len(),

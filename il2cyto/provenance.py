@@ -24,7 +24,10 @@ _PACKAGES = ("il2cyto", "numpy", "numba", "scipy", "anndata", "polars")
 USER_VARIABLE = "IL2CYTO_USER"
 #: Where an analysis writes, and what gating has written there.
 _ANALYSED = ("tables/", "figures/", "prism/")
-_GATED = ("tables/frequencies.csv", "tables/cuts.csv", "tables/failures.csv")
+_GATED = tuple(
+    f"tables/{name}.csv"
+    for name in ("frequencies", "cuts", "failures", "cut_drift", "control_cv", "gating_sensitivity")
+)
 
 
 @contextmanager

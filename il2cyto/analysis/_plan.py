@@ -113,7 +113,9 @@ class Plan:
         compare = partial(tl.binary_contrasts, control=self.control, analysis_sets=_SETS, level=self.level)
         parts = [compare(at, self.sets, interval="newcombe", test="boschloo")]
         if "stratum" in self.subjects.columns and self.subjects["stratum"].n_unique() > 1:
-            strata = self.sets.join(self.subjects.select("subject", "stratum"), on="subject", how="left")
+            strata = self.sets.join(
+                self.subjects.select("subject", "stratum"), on="subject", maintain_order="left", how="left"
+            )
             parts.append(compare(at, strata, stratum="stratum"))
         rules: tuple[clinical.MissingRule, ...] = ("locf", "best", "worst")
         for rule in rules:
@@ -124,9 +126,15 @@ class Plan:
     def binary_within(self, binary: pl.DataFrame) -> pl.DataFrame:
         """Exact McNemar of a status against baseline, of endpoints that have one there."""
         mitt = self.sets.filter("mitt").select("subject", pl.col("arm").cast(pl.String))
-        rows = binary.filter("evaluable").with_columns(pl.col("visit").cast(pl.String)).join(mitt, on="subject")
+        rows = (
+            binary.filter("evaluable")
+            .with_columns(pl.col("visit").cast(pl.String))
+            .join(mitt, on="subject", maintain_order="left")
+        )
         first = rows.filter(visit=self.start).select("subject", "endpoint", before="observed")
-        pairs = rows.filter(pl.col("visit") != self.start).join(first, on=["subject", "endpoint"])
+        pairs = rows.filter(pl.col("visit") != self.start).join(
+            first, on=["subject", "endpoint"], maintain_order="left"
+        )
         schema = dict.fromkeys(("endpoint", "visit", "arm"), pl.String) | dict.fromkeys(
             ("n", "gained", "lost"), pl.Int64
         )
@@ -191,7 +199,9 @@ class Plan:
             mitt.select("subject", pl.col("arm").cast(pl.String)), on="subject"
         )
         first = rows.filter(pl.col("visit").cast(pl.String) == self.start).select("subject", base="y")
-        after = rows.filter(pl.col("visit").cast(pl.String) != self.start).join(first, on="subject")
+        after = rows.filter(pl.col("visit").cast(pl.String) != self.start).join(
+            first, on="subject", maintain_order="left"
+        )
         seen = after.filter(pl.col("y").is_not_null()).select("visit").unique()
         after = after.join(seen, on="visit", how="semi")
         s = self.inputs.settings

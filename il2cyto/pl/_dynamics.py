@@ -232,7 +232,8 @@ def _counts(summary: pl.DataFrame, styles: dict[str, ArmStyle]) -> dict[str, lis
 
 
 def _label_axes(ax: Axes, title: str, unit: str) -> None:
-    ax.set_ylim(bottom=min(0, ax.dataLim.y0))
+    # Frequencies end at 0 and 1; the interval of a mean of two subjects need not, and would flatten everything else.
+    ax.set_ylim(0, min(ax.get_ylim()[1], 1.0))
     ax.yaxis.set_major_locator(MaxNLocator(5))
     # The data stay fractions; only the label is percent.
     ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}")

@@ -116,12 +116,10 @@ def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | No
 def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str) -> str:
     parts = []
     if "binary" in kinds.values():
-        parts.append(
-            f"Bars: share of responders, 95 % interval (Wilson), responders/subjects; analysis set {analysis_set}"
-        )
+        parts.append(f"Responses: share of subjects with its 95 % interval (Wilson); analysis set {analysis_set}")
         parts += _tests(tables.get("binary_contrasts"), "p_method")
     if "continuous" in kinds.values():
-        parts.append("Lines: mean and 95 % interval; n below the axis")
+        parts.append("Measurements: mean with its 95 % interval; n below the axis")
         parts += _tests(tables.get("continuous_contrasts"), "model")
     return ". ".join(parts) + "."
 
@@ -130,4 +128,4 @@ def _tests(contrasts: pl.DataFrame | None, column: str) -> list[str]:
     if contrasts is None or not contrasts.height or column not in contrasts.columns:
         return []
     methods = contrasts[column].drop_nulls().unique(maintain_order=True).to_list()
-    return [f"p between arms, unadjusted: {', '.join(map(str, methods))}"] if methods else []
+    return [f"p between arms, not adjusted: {', '.join(map(str, methods))}"] if methods else []

@@ -69,7 +69,7 @@ def _drift(results: Results) -> Iterator[Alert]:
     if cuts is None or batches["batch"].n_unique() < 2:
         return
     positions = cuts.filter(pl.col("coordinate").is_in(POSITIONS), pl.col("own").is_finite())
-    own = positions.join(batches, on="sample")
+    own = positions.join(batches, on="sample", maintain_order="left")
     keys = ["population", "coordinate"]
     centres = own.group_by(*keys, "batch").agg(pl.col("own").median(), pl.len().alias("n"), pl.col("delta").first())
     apart = centres.filter(pl.col("n") >= 3).with_columns(

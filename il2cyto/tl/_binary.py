@@ -162,7 +162,7 @@ def _counts(
     joined = (
         binary.filter("evaluable")
         .with_columns(pl.col(SUBJECT, VISIT, "endpoint").cast(pl.String))
-        .join(arms.select(SUBJECT, ARM, *analysis_sets, level.alias("level")), on=SUBJECT)
+        .join(arms.select(SUBJECT, ARM, *analysis_sets, level.alias("level")), on=SUBJECT, maintain_order="left")
     )
     week, visits = visit_weeks(binary, weeks), visit_order(binary)
     for endpoint in joined["endpoint"].unique(maintain_order=True):

@@ -209,7 +209,7 @@ def continuous_contrasts(
     values, arms = _in_arms(continuous, sets, control, caller)
     values = _logarithms(values, log, caller)
     first = values.filter(pl.col(VISIT) == baseline).select(SUBJECT, "endpoint", base="value")
-    paired = values.filter(pl.col(VISIT) != baseline).join(first, on=[SUBJECT, "endpoint"])
+    paired = values.filter(pl.col(VISIT) != baseline).join(first, on=[SUBJECT, "endpoint"], maintain_order="left")
     rows = []
     for key, cell in _visits(paired, continuous.filter(pl.col(VISIT).cast(pl.String) != baseline), weeks):
         for arm in arms[1:]:
@@ -232,7 +232,7 @@ def _in_arms(continuous: pl.DataFrame, sets: pl.DataFrame, control: str, caller:
         continuous.with_columns(pl.col(SUBJECT, VISIT, "endpoint", "unit").cast(pl.String))
         .with_columns(pl.col("value").cast(pl.Float64).fill_nan(None))
         .drop_nulls("value")
-        .join(arms.select(SUBJECT, ARM), on=SUBJECT)
+        .join(arms.select(SUBJECT, ARM), on=SUBJECT, maintain_order="left")
     )
     return values, [control, *treatments]
 

@@ -65,11 +65,11 @@ def subject_dynamics(
     frame = get.frequencies(adata, populations=names, denominator=denominator)
     return (
         frame.select(Obs.SAMPLE, Var.POPULATION, Obs.SUBJECT, Obs.VISIT, pl.col(FREQUENCY).fill_nan(None))
-        .join(_samples_in_groups(adata, group), on=Obs.SAMPLE)
+        .join(_samples_in_groups(adata, group), on=Obs.SAMPLE, maintain_order="left")
         .with_columns(pl.col(Var.POPULATION).cast(pl.Enum(names)))
         .group_by(Var.POPULATION, group, Obs.SUBJECT, Obs.VISIT)
         .agg(pl.col(FREQUENCY).mean().fill_null(np.nan))
-        .join(_weeks(adata, frame.schema[Obs.VISIT]), on=Obs.VISIT, how="left")
+        .join(_weeks(adata, frame.schema[Obs.VISIT]), on=Obs.VISIT, maintain_order="left", how="left")
         .sort(Var.POPULATION, group, Obs.SUBJECT, Obs.VISIT)
         .select(pl.col(Var.POPULATION).cast(pl.String), group, Obs.SUBJECT, Obs.VISIT, Obs.WEEK, FREQUENCY)
     )

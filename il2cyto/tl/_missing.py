@@ -80,12 +80,14 @@ def missing_table(
         .join(arms.select(SUBJECT, pl.col(ARM).cast(pl.Enum([control, *treatments]))), how="cross")
         .join(pl.DataFrame({VISIT: order}, schema={VISIT: pl.Enum(order)}), how="cross")
     )
-    found = grid.join(_found(frame, item, value, reason, items, order), on=[SUBJECT, VISIT, item], how="left")
+    found = grid.join(
+        _found(frame, item, value, reason, items, order), on=[SUBJECT, VISIT, item], maintain_order="left", how="left"
+    )
     found = found.with_columns(pl.col("why").fill_null(NO_RECORD), pl.col("there").fill_null(value=False))
     totals = found.group_by(keys).agg(expected=pl.len(), observed=pl.col("there").sum())
     reasons = found.filter(~pl.col("there")).group_by(*keys, reason="why").agg(missing=pl.len())
     return (
-        totals.join(reasons, on=keys, how="left")
+        totals.join(reasons, on=keys, maintain_order="left", how="left")
         .with_columns(pl.col("missing").fill_null(0), pl.col("reason").fill_null(""))
         .sort(*keys, pl.col("reason") == NO_RECORD, "reason")
         .select(pl.col(*keys).cast(pl.String), pl.col("expected", "observed", "missing").cast(pl.Int64), "reason")

@@ -106,8 +106,12 @@ def response_association(
         msg = f"{caller}: no subject has an arm; subjects are not pooled without adjustment. Join the arms first."
         raise StudyError(msg)
     require_unique(values, ["population", SUBJECT, VISIT], caller=caller)
-    values = values.join(_status(binary, endpoint, outcome_visit, caller), on=SUBJECT, how="left")
-    values = values.join(_activity(continuous, activity, baseline, outcome_visit, caller), on=SUBJECT, how="left")
+    values = values.join(
+        _status(binary, endpoint, outcome_visit, caller), on=SUBJECT, maintain_order="left", how="left"
+    )
+    values = values.join(
+        _activity(continuous, activity, baseline, outcome_visit, caller), on=SUBJECT, maintain_order="left", how="left"
+    )
     order = frequencies[ARM].drop_nulls().unique().sort().cast(pl.String)
     arms = order.filter(order.is_in(values[ARM].unique().implode())).to_list()
     rows = []
@@ -182,7 +186,9 @@ def _activity(continuous: pl.DataFrame | None, name: str, baseline: str, visit: 
     if not before.height or not after.height:
         msg = f"{caller}: no {name!r} at {baseline} and {visit}; the correlation needs its change between them."
         raise StudyError(msg)
-    return before.join(after, on=SUBJECT).select(SUBJECT, activity=pl.col("value_right") - pl.col("value"))
+    return before.join(after, on=SUBJECT, maintain_order="left").select(
+        SUBJECT, activity=pl.col("value_right") - pl.col("value")
+    )
 
 
 def _measures(

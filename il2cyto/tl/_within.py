@@ -43,7 +43,9 @@ def population_within(frequencies: pl.DataFrame, *, baseline: str, level: float 
     require_visits(week, [baseline], caller=caller)
     keys = ["population", "denominator", ARM]
     first = values.filter(pl.col(VISIT) == baseline).select(*keys, SUBJECT, base="frequency")
-    changes = values.join(first, on=[*keys, SUBJECT]).with_columns(change=pl.col("frequency") - pl.col("base"))
+    changes = values.join(first, on=[*keys, SUBJECT], maintain_order="left").with_columns(
+        change=pl.col("frequency") - pl.col("base")
+    )
     rows = []
     for group in values.select(keys).unique(maintain_order=True).iter_rows():
         of_group = changes.filter(*(pl.col(key) == value for key, value in zip(keys, group, strict=True)))

@@ -250,3 +250,12 @@ def test_subjects_can_be_parted_by_response_instead_of_arm(cohort: AnnData) -> N
     for group, (line, _, _) in means(ax).items():
         np.testing.assert_array_equal(line.get_ydata(), table.filter(responder=group)["mean"])
     assert set(means(ax)) == {"responder", "non-responder"}
+
+
+def test_the_axis_is_that_of_a_fraction_also_where_an_interval_leaves_it() -> None:
+    cohort = make_cohort(2)
+
+    for ax in panels(pl.dynamics(cohort, error="ci")):
+        low, high = ax.get_ylim()
+        assert low == 0
+        assert high <= 1

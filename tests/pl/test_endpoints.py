@@ -113,7 +113,7 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
     assert titles == list("ABCDEFGH")
     footer = [text.get_text() for text in figure.texts]
     assert "SIMULATED DATA" in footer
-    assert "(N-1) chi-squared" in footer[0].replace("\n", " ")
+    assert "(N-1) chi-squared" in footer[0].replace("-\n", "-").replace("\n", " ")
     assert "ANCOVA" in footer[0]
 
 

@@ -111,6 +111,15 @@ def test_a_table_is_sorted_as_numbers_and_saved_as_csv(report: Page, tmp_path: P
     assert lines[0].startswith("sample,subject,visit")
 
 
+def test_on_paper_the_folded_tables_are_open_and_the_controls_are_gone(report: Page) -> None:
+    folded = report.locator("details .table").first
+    assert not folded.is_visible()
+
+    report.emulate_media(media="print")
+    assert folded.is_visible()
+    assert not report.locator(".tools button").first.is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(chromium: Browser, gated: Path, scheme: str) -> None:
     path = Path(os.environ.get("IL2CYTO_AXE", ""))

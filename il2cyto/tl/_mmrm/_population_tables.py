@@ -29,9 +29,13 @@ def contrast_rows(result: MMRMResult, key: tuple[str, str | None]) -> pl.DataFra
     fell_back = pl.lit("covariance_fallback" if d.fallback else None, pl.String)
     not_estimable = pl.when(pl.col("estimate").is_nan()).then(pl.lit("not_estimable"))
     return (
-        result.contrasts.join(n.join(treated, on="arm").rename({"n": "n_treatment"}), on=["visit", "contrast"])
-        .join(control, on="visit")
-        .join(result.odds_ratios().drop("p"), on=["visit", "contrast"])
+        result.contrasts.join(
+            n.join(treated, on="arm", maintain_order="left").rename({"n": "n_treatment"}),
+            on=["visit", "contrast"],
+            maintain_order="left",
+        )
+        .join(control, on="visit", maintain_order="left")
+        .join(result.odds_ratios().drop("p"), on=["visit", "contrast"], maintain_order="left")
         .with_columns(
             population=pl.lit(key[0]),
             denominator=pl.lit(key[1], pl.String),

@@ -191,4 +191,4 @@ def _logits(
     )
     weeks = frame.filter(pl.col("visit").is_in(after)).group_by("visit").agg(pl.col("week").min())
     position = pl.DataFrame({"visit": pl.Series(after, dtype=frame.schema["visit"]), "position": range(len(after))})
-    return rows, weeks.join(position, on="visit").sort("position")
+    return rows, weeks.join(position, on="visit", maintain_order="left").sort("position")
