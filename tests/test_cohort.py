@@ -201,3 +201,14 @@ def test_unsteady_acquisition_is_a_reason_and_fails_a_sample_from_a_fifth_on_but
 
     assert ("signal_drift" in obs["qc_reasons"].iloc[0].split(";")) == (share > 0)
     assert (bool(obs["qc_pass"].iloc[0]), int(obs["n_events"].iloc[0])) == (passes, file.n_events)
+
+
+def test_margin_events_doublets_and_unsteady_stretches_are_shares_of_what_the_gates_saw() -> None:
+    study = read_study(datasets.sample_data_path() / "study.yaml")
+    gated = cohort.gate_study(study)
+    obs = gated.adata.obs
+
+    frequencies = get.frequencies(gated.adata, populations=["singlets"])
+    np.testing.assert_allclose(obs["doublets"], 1 - frequencies["frequency"].to_numpy(), rtol=1e-12)
+    assert ((obs["margin"] >= 0) & (obs["margin"] < 0.1)).all()
+    assert not any("margin" in reasons.split(";") for reasons in obs["qc_reasons"])

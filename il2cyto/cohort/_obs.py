@@ -9,20 +9,23 @@ import pandas as pd
 
 from il2cyto._keys import Obs
 from il2cyto.gt._flags import FAIL, Flag
+from il2cyto.template import BoundaryGate, SingletGate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from il2cyto.batch import GatedBatch
+    from il2cyto.batch import FileFacts, GatedBatch
     from il2cyto.gt import GateResult
     from il2cyto.study import Study
-    from il2cyto.template import GatingTemplate
+    from il2cyto.template import Gate, GatingTemplate
 
     FloatArray = npt.NDArray[np.float64]
 
 #: With more than this share of the events from unsteady acquisition a sample does not pass; its frequencies stand.
 MOST_ANOMALOUS = 0.2
+#: Larger shares of events at the edge of a detector, and of doublets, are worth a look; they fail no sample.
+MOST_MARGIN, MOST_DOUBLETS = 0.1, 0.25
 #: Columns of the sample sheet that become categories of obs where the sheet has them.
 _SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
 
@@ -45,11 +48,15 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     obs[Obs.PANEL] = pd.Categorical([panel] * len(index))
     obs[Obs.N_EVENTS] = np.array([result.n_events for result in results], dtype=np.int64)
     _add_viability(obs, results, batch.template)
+    _add_quality(obs, results, batch.template, facts)
     obs[Obs.COMPENSATION] = pd.Categorical([result.compensation for result in results])
     reasons = [list(fact.flags) for fact in facts]
     endpoints = [p.name for p in batch.template.populations if p.endpoint]
     for reason, result in zip(reasons, results, strict=True):
         reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
+    for code, column, most in (("margin", Obs.MARGIN, MOST_MARGIN), ("doublets", Obs.DOUBLETS, MOST_DOUBLETS)):
+        for reason, share in zip(reasons, obs[column], strict=True):
+            reason.extend([code] if share > most else [])
     obs[Obs.QC_PASS] = [
         not any(r.endswith("_NOT_EVALUABLE") for r in reason) and not fact.anomalous > MOST_ANOMALOUS
         for reason, fact in zip(reasons, facts, strict=True)
@@ -91,6 +98,27 @@ def _add_viability(obs: pd.DataFrame, results: tuple[GateResult, ...], template:
     obs[Obs.N_LIVE] = pd.array(np.where(np.isnan(live), -1, live).astype(np.int64), dtype="Int64")
     obs.loc[np.isnan(live), Obs.N_LIVE] = pd.NA
     obs[Obs.VIABILITY] = ratio(live, parent)
+
+
+def _add_quality(
+    obs: pd.DataFrame, results: tuple[GateResult, ...], template: GatingTemplate, facts: list[FileFacts]
+) -> None:
+    """Shares of events at the edge of a detector, of doublets among those inside, and of unsteady acquisition."""
+    for column, gate in ((Obs.MARGIN, BoundaryGate), (Obs.DOUBLETS, SingletGate)):
+        obs[column] = 1 - _kept(results, template, gate)
+    obs[Obs.ANOMALOUS] = np.array([fact.anomalous for fact in facts], dtype=np.float64)
+
+
+def _kept(results: tuple[GateResult, ...], template: GatingTemplate, gate: type[Gate]) -> FloatArray:
+    """What the template's first gate of a kind keeps of its parent; NaN where it has none, or passed everything through."""
+    name = next((p.name for p in template.populations if isinstance(p.gate, gate)), None)
+    if name is None:
+        return np.full(len(results), np.nan)
+    kept = ratio(
+        *(np.array([getattr(r, field)[name] for r in results], np.float64) for field in ("counts", "parent_counts"))
+    )
+    kept[np.array([bool(r.flags[name] & Flag.MISSING_PASS) for r in results], dtype=np.bool_)] = np.nan
+    return kept
 
 
 def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:

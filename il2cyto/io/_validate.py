@@ -37,7 +37,7 @@ OBS: Final = {
     Obs.BASELINE: "bool",
     Obs.N_EVENTS: "int64",
     Obs.N_LIVE: "Int64",
-    Obs.VIABILITY: _FLOATS,
+    **dict.fromkeys((Obs.VIABILITY, Obs.MARGIN, Obs.DOUBLETS, Obs.ANOMALOUS), _FLOATS),
     Obs.QC_PASS: "bool",
     Obs.CONTROL: "bool",
     **dict.fromkeys((Obs.ITT, Obs.MITT, Obs.SAFETY, Obs.RESPONDER, Obs.SRI4, Obs.LLDAS, Obs.DORIS), "boolean"),

@@ -161,11 +161,25 @@ def sample_section(results: Results) -> Section:
     """Every sample with what is known of its file."""
     columns = [
         *(Obs.SUBJECT, Obs.VISIT, Obs.ARM, Obs.BATCH, Obs.SITE, Obs.CYTOMETER, Obs.PANEL, Obs.N_EVENTS, Obs.N_LIVE),
-        *(Obs.VIABILITY, Obs.COMPENSATION, Obs.QC_PASS, Obs.QC_REASONS, Obs.FILE),
+        *(
+            Obs.VIABILITY,
+            Obs.MARGIN,
+            Obs.DOUBLETS,
+            Obs.ANOMALOUS,
+            Obs.COMPENSATION,
+            Obs.QC_PASS,
+            Obs.QC_REASONS,
+            Obs.FILE,
+        ),
     ]
     frames = [plain(a.obs[[c for c in columns if c in a.obs]], index=Obs.SAMPLE) for a in results.cohorts.values()]
     frame = pl.concat(frames, how="diagonal_relaxed")
-    made = table("samples", frame, caption=f"{frame.height} samples", percent=frozenset((Obs.VIABILITY,)))
+    made = table(
+        "samples",
+        frame,
+        caption=f"{frame.height} samples",
+        percent=frozenset((Obs.VIABILITY, Obs.MARGIN, Obs.DOUBLETS, Obs.ANOMALOUS)),
+    )
     return Section("samples", "Samples", parts=(Part(tables=(made,)),))
 
 
