@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from contextlib import contextmanager
 from functools import cache
@@ -32,6 +33,8 @@ LINE: Final = 0.115
 SIMULATED_INK: Final = "#B2182B"
 SIMULATED: Final = "SIMULATED DATA"
 _FOOTER: Final = "_footer"
+#: Names that matplotlib gives to clips, markers and images of an SVG.
+_HASHED: Final = re.compile(rb"(?<=[\"#])([a-z]+)[0-9a-f]{10}(?=[\")])")
 
 
 class ArmStyle(NamedTuple):
@@ -188,10 +191,21 @@ def save_figure(fig: Figure, path: str | Path) -> Path:
     if kind not in _METADATA:
         msg = f"save_figure: {path.name}: no format {path.suffix!r}; allowed are .svg, .pdf, .png. Change the file's name."
         raise ValueError(msg)
+    drawn = rendered(fig, kind)
+    # Only a picture that could be drawn replaces the old file.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(drawn)
+    return path
+
+
+def rendered(fig: Figure, kind: str) -> bytes:
+    """Give the bytes of a figure as svg, pdf or png."""
     buffer = io.BytesIO()
     with theme():
         fig.savefig(buffer, format=kind, metadata=_METADATA[kind])
-    # Only a picture that could be drawn replaces the old file.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
-    return path
+    drawn = buffer.getvalue()
+    if kind != "svg":
+        return drawn
+    # Matplotlib makes these names of unrounded coordinates, whose last digits depend on the layout solver's memory.
+    names: dict[bytes, bytes] = {}
+    return _HASHED.sub(lambda found: names.setdefault(found[0], found[1] + b"%d" % len(names)), drawn)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from il2cyto.pl._theme import theme
+from il2cyto.pl._theme import rendered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,8 +36,5 @@ def picture(figure: Figure, *, alt: str, caption: str = "") -> Picture:
     caption
         What stands below it; figures carry their own legend and method.
     """
-    buffer = io.BytesIO()
-    with theme():
-        figure.savefig(buffer, format="svg", metadata={"Creator": "il2cyto", "Date": None})
-    drawn = _COMMENT.sub(b"", _PREFACE.sub(b"", buffer.getvalue()))
+    drawn = _COMMENT.sub(b"", _PREFACE.sub(b"", rendered(figure, "svg")))
     return Picture(base64.b64encode(drawn).decode("ascii"), alt, caption)
