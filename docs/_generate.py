@@ -85,7 +85,8 @@ def api_page() -> str:
                 else [f"``{name}`` is :class:`{known}`.\n"]
             )
         parts += ["```\n"]
-    return "\n".join(parts)
+    # Python 3.13 calls the class by the private module that defines it.
+    return "\n".join(parts).replace("pathlib._local.", "pathlib.")
 
 
 def _directive(name: str, value: object) -> list[str]:
