@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         power_of_proportions as power_of_proportions,
     )
     from il2cyto.tl._proportions import (
+        clopper_pearson as clopper_pearson,
         compare_proportions as compare_proportions,
         conditional_odds_ratio as conditional_odds_ratio,
         risk_difference_interval as risk_difference_interval,
@@ -84,6 +85,7 @@ __getattr__, __dir__, __all__ = attach(
         "binary_endpoints": "_binary",
         "cochran_mantel_haenszel": "_stratified",
         "compare_aucs": "_association",
+        "clopper_pearson": "_proportions",
         "compare_proportions": "_proportions",
         "conditional_odds_ratio": "_proportions",
         "continuous_contrasts": "_continuous",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
 
-from il2cyto._intervals import wilson
+from il2cyto._intervals import clopper_pearson as clopper_pearson, wilson as wilson
 from il2cyto.errors import StudyError
 from il2cyto.tl._two_by_two import hypergeometric, proportions_p, require_counts
 
