@@ -14,7 +14,7 @@ help: ## this list
 
 demo: $(VENV)/.stamp ## simulate a trial, gate it, and write tables and figures to demo/
 	@$(BIN)/il2cyto demo --out demo
-	@echo "Results are in demo/: look at demo/figures/dynamics.png and demo/tables/"
+	@echo "Results are in demo/: open demo/report.html; tables and figures lie beside it"
 
 test: $(VENV)/.stamp-test ## run the quick tests; real data in ../shared is used if it is there
 	@$(BIN)/python -m pytest -n auto --dist loadfile
