@@ -31,6 +31,7 @@ _SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
 
 
 def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: str) -> pd.DataFrame:
+    """Make `obs`: who and when, from the sheet; how well it was measured, from the gating."""
     results = batch.results
     index = pd.Index([result.sample for result in results], name=Obs.SAMPLE)
     by_sample = {row["sample"]: row for row in rows.iter_rows(named=True)}
@@ -122,6 +123,6 @@ def _kept(results: tuple[GateResult, ...], template: GatingTemplate, gate: type[
 
 
 def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    # An empty parent means that too few cells were seen, not that the fraction is 0.
+    """Divide; NaN where `bottom` is 0: an empty parent means that too few cells were seen, not that the fraction is 0."""
     ratio: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
     return ratio
