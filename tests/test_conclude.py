@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 
 import anndata
+import numpy as np
+import pandas as pd
 import polars as pl
 from polars.testing import assert_frame_equal
 
 from il2cyto import conclude, datasets
+from il2cyto.analysis import analyse
 from il2cyto.io import verify_run
 from tests.analysis._data import frequencies
 
@@ -63,6 +66,25 @@ def test_analysing_a_folder_again_gives_the_same_bytes_and_an_intact_record(samp
         if path.suffix in {".csv", ".parquet", ".svg", ".md", ".xlsx", ".json"}:
             assert (again / path.relative_to(sample_results)).read_bytes() == path.read_bytes(), path.name
     assert verify_run(again).problems == ()
+
+
+def test_numbers_of_several_methods_are_not_mixed_the_commonest_is_analysed_and_the_others_are_named(
+    sample_results,
+) -> None:
+    adata = anndata.read_h5ad(sample_results / "results.h5ad")
+    methods = ["beads"] * 3 + ["dual_platform"] * (adata.n_obs - 3)
+    adata.obs["count_method"] = pd.Categorical(methods)
+    adata.layers["cells_per_ul"] = np.full(adata.shape, 100.0)
+    adata.layers["cells_per_ul"][:3] = 1e6
+
+    done = analyse(adata)
+
+    assert set(done.tables["absolute_endpoints"]["mean"].round(9)) == {100.0}
+    assert (
+        f"cells per µL: 3 samples were counted by beads and are left out, as most ({adata.n_obs - 3}) were by dual_platform"
+        in done.notices
+    )
+    assert "Cells per µL are the fraction of lymphocytes times the lymphocyte count of the visit" in done.methods
 
 
 def test_a_sheet_alone_is_analysed_with_a_named_control_and_primary_visit(tmp_path) -> None:
