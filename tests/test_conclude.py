@@ -28,10 +28,13 @@ def test_a_run_leaves_tables_figures_workbook_methods_report_and_clinical_column
     assert {"results.xlsx", "methods.md", "report.html", "prism/Treg.csv", "inputs/trial.json", "run.jsonl"} <= names
     figures = ("dynamics", "dynamics-response", "endpoints", "consort", "forest", "effects")
     assert {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "png")} <= names
-    for name in ("consort", "endpoints", "effects", "forest"):
+    for name in ("consort", "dynamics", "endpoints", "effects", "forest"):
         assert "SIMULATED" in (sample_results / "figures" / f"{name}.svg").read_text("utf-8"), name
     obs = anndata.read_h5ad(sample_results / "results.h5ad").obs
     assert {"mitt", "sri4", "sledai", "response"} <= set(obs.columns)
+    dynamics = pl.read_csv(sample_results / "tables" / "dynamics.csv")
+    assert set(dynamics["population"]) == {"CD4", "CD8", "Treg", "NK", "CD56bright"}
+    assert set(dynamics["arm"]) == {"placebo", "IL-2"}
     at = table(sample_results, "binary_endpoints").filter(endpoint="sri4", set="mitt", rule="nri", visit="W12")
     assert at.select("x", "n").rows() == [(1, 4), (2, 4)]
     assert verify_run(sample_results).problems == ()

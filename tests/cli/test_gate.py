@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from il2cyto import datasets
 from il2cyto.io import open_fcs, read_densities
 from tests._runs import run
 
@@ -62,10 +61,9 @@ def test_a_wrong_study_is_exit_code_2_and_nothing_is_written(batch):
     assert not (batch / "out").exists()
 
 
-def test_run_adds_summary_and_figure_and_the_picture_says_simulated(tmp_path):
-    done = run("run", datasets.sample_data_path() / "study.yaml", "--out", tmp_path)
+def test_run_adds_the_report_to_what_gate_writes_and_names_every_file(batch):
+    done = run("run", batch / "study.yaml", "--out", batch / "out")
     assert done.returncode == 0, done.stderr
-    assert "simulated" in (tmp_path / "figures" / "dynamics.svg").read_text().lower()
-    dynamics = pl.read_csv(tmp_path / "tables" / "dynamics.csv")
-    assert set(dynamics["population"]) == {"CD4", "CD8", "Treg", "NK", "CD56bright"}
-    assert set(dynamics["arm"]) == {"placebo", "IL-2"}
+    for name in ("results.h5ad", "densities.npz", "tables/frequencies.csv", "report.html"):
+        assert (batch / "out" / name).is_file()
+        assert str(batch / "out" / name) in done.stdout.splitlines()
