@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +14,14 @@ from il2cyto import __version__
 from il2cyto.errors import Il2cytoError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import polars as pl
 
     from il2cyto.batch import Progress
     from il2cyto.pipeline import Output
 
-SOME_FAILED, USAGE = 1, 2
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 #: Findings of one code that are listed one by one on the terminal.
 MOST_OF_A_CODE = 5
 
@@ -54,7 +55,12 @@ def main() -> None:
     except Il2cytoError as error:
         typer.echo(f"il2cyto: {error}", err=True)
     except OSError as error:
-        typer.echo(f"il2cyto: {Path(str(error.filename or '')).name}: {error.strerror}", err=True)
+        named = Path(str(error.filename or "")).name
+        typer.echo(f"il2cyto: {named + ': ' if named else ''}{error.strerror or 'cannot be read or written'}", err=True)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo("il2cyto: stopped. Give the same command again: gate and run go on where they were.", err=True)
+        raise
     else:
         return
     sys.exit(USAGE)
@@ -553,8 +559,24 @@ def _print_rehearsal(rows: pl.DataFrame) -> None:
     typer.echo(f"{rows.height} files to gate" if rows.height else "nothing to gate", err=True)
 
 
+def _list_files(files: Sequence[Path]) -> None:
+    """A line for each file, for programs; where a person reads, one for each folder of several files."""
+    folders = Counter(path.parent for path in files)
+    top = min(folders, key=lambda folder: len(folder.parts), default=None)
+    if not sys.stdout.isatty():
+        for path in files:
+            typer.echo(path)
+        return
+    for folder, n in folders.items():
+        if folder != top:
+            typer.echo(f"{folder}/  {n} files")
+    for path in files:
+        if path.parent == top:
+            typer.echo(path)
+
+
 def _close(output: Output) -> None:
-    """Say what was written, what the populations look like, and which files failed."""
+    """Say what was written, what the populations look like, and, last, which files failed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -568,11 +590,10 @@ def _close(output: Output) -> None:
         evaluated = f"{row['evaluated']}/{row['samples']}"
         table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["warned"]))
     console = Console(stderr=True)
+    _list_files(output.files)
     console.print(table)
     for failure in output.failures:
         typer.echo(f"failed: {failure.message}", err=True)
-    for path in output.files:
-        typer.echo(path)
     if output.failures:
         raise typer.Exit(SOME_FAILED)
 
