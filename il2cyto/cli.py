@@ -56,7 +56,9 @@ def main() -> None:
         typer.echo(f"il2cyto: {error}", err=True)
     except OSError as error:
         named = Path(str(error.filename or "")).name
-        typer.echo(f"il2cyto: {named + ': ' if named else ''}{error.strerror or 'cannot be read or written'}", err=True)
+        what = error.strerror or "cannot be read or written"
+        what = f"{what}. Name a folder." if isinstance(error, FileExistsError | NotADirectoryError) else what
+        typer.echo(f"il2cyto: {named + ': ' if named else ''}{what}", err=True)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             typer.echo("il2cyto: stopped. Give the same command again: gate and run go on where they were.", err=True)

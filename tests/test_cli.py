@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -14,11 +14,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from il2cyto import datasets
+from il2cyto import cli, datasets
 from il2cyto.io import open_fcs, read_densities
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def il2cyto(*words, cwd=None):
@@ -148,3 +145,16 @@ def test_of_many_findings_that_differ_by_a_number_the_terminal_shows_the_first_a
     assert len(lines) == 7
     assert lines[5] == "warning W151 4 more findings of this kind. See them all with --json or --out."
     assert lines[6] == "error   E101 g.fcs: gone. Copy it."
+
+
+def test_a_person_gets_a_line_a_folder_and_a_program_one_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [Path("out/results.h5ad"), Path("out/tables/a.csv"), Path("out/tables/b.csv"), Path("out/report.html")]
+
+    cli._list_files(files)
+    assert capsys.readouterr().out.splitlines() == list(map(str, files))
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    cli._list_files(files)
+    assert capsys.readouterr().out.splitlines() == ["out/tables/  2 files", "out/results.h5ad", "out/report.html"]
