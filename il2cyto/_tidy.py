@@ -47,8 +47,8 @@ def panels(data: AnnData | Panels) -> list[AnnData]:
     for each in found:
         if Uns.IL2CYTO not in getattr(each, "uns", ()) or Var.PARENT not in getattr(each, "var", ()):
             msg = (
-                f"a {type(each).__name__} without uns['{Uns.IL2CYTO}'] and var['{Var.PARENT}'] is no cohort object; read one "
-                "with io.read_anndata, and give anndata.concat merge='same' and uns_merge='same'."
+                f"{type(each).__name__} without uns['{Uns.IL2CYTO}'] and var['{Var.PARENT}']: no cohort object; read one with "
+                "io.read_anndata, and give anndata.concat merge='same' and uns_merge='same'."
             )
             raise SchemaError(msg)
     return found

@@ -563,9 +563,11 @@ def _print_rehearsal(rows: pl.DataFrame) -> None:
 
 def _list_files(files: Sequence[Path]) -> None:
     """A line for each file, for programs; where a person reads, one for each folder of several files."""
+    from rich.console import Console
+
     folders = Counter(path.parent for path in files)
     top = min(folders, key=lambda folder: len(folder.parts), default=None)
-    if not sys.stdout.isatty():
+    if not Console().is_terminal:
         for path in files:
             typer.echo(path)
         return

@@ -159,7 +159,7 @@ def test_what_is_no_cohort_object_is_refused_with_how_to_make_one(
         get.frequencies(other)
 
     assert str(caught.value) == (
-        f"a {type(other).__name__} without uns['il2cyto'] and var['parent'] is no cohort object; read one with "
+        f"{type(other).__name__} without uns['il2cyto'] and var['parent']: no cohort object; read one with "
         "io.read_anndata, and give anndata.concat merge='same' and uns_merge='same'."
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,8 @@ def _hdf5_image(adata: AnnData) -> bytes:
     import h5py
 
     adata.strings_to_categoricals()  # as anndata's own writer does
-    with h5py.File(adata.__class__.__name__, "w", driver="core", backing_store=False) as file:
+    # HDF5 knows open files by their names, in memory too: threads need different ones.
+    with h5py.File(secrets.token_hex(16), "w", driver="core", backing_store=False) as file:
         anndata.io.write_elem(file, "/", adata)
         file.flush()
         image: bytes = file.id.get_file_image()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import datetime
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -262,3 +263,13 @@ def test_a_file_that_is_not_there_or_is_something_else_is_one_error(tmp_path: Pa
         "results.h5ad: no such file; name the results.h5ad of a run",
         "notes.txt: not an .h5ad; name the results.h5ad of a run, or a .zarr",
     ]
+
+
+def test_threads_write_at_the_same_time_what_one_would(tmp_path: Path) -> None:
+    adata = datasets.toy_trial(subjects=2)
+    alone = io.write_anndata(adata, tmp_path / "alone.h5ad").read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        files = list(pool.map(lambda i: io.write_anndata(adata.copy(), tmp_path / f"{i}.h5ad"), range(16)))
+
+    assert {file.read_bytes() for file in files} == {alone}
