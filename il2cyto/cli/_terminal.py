@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import polars as pl
 
     from il2cyto.batch import Progress
     from il2cyto.pipeline import Output
 
-SOME_FAILED, USAGE = 1, 2
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 #: Findings of one code that are listed one by one on the terminal.
 MOST_OF_A_CODE = 5
 
@@ -77,8 +79,26 @@ def print_rehearsal(rows: pl.DataFrame) -> None:
     typer.echo(f"{rows.height} files to gate" if rows.height else "nothing to gate", err=True)
 
 
+def list_files(files: Sequence[Path]) -> None:
+    """A line for each file, for programs; where a person reads, one for each folder of several files."""
+    from rich.console import Console
+
+    folders = Counter(path.parent for path in files)
+    top = min(folders, key=lambda folder: len(folder.parts), default=None)
+    if not Console().is_terminal:
+        for path in files:
+            typer.echo(path)
+        return
+    for folder, n in folders.items():
+        if folder != top:
+            typer.echo(f"{folder}/  {n} files")
+    for path in files:
+        if path.parent == top:
+            typer.echo(path)
+
+
 def close(output: Output) -> None:
-    """Say what was written, what the populations look like, and which files failed."""
+    """Say what was written, what the populations look like, and, last, which files failed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -92,10 +112,9 @@ def close(output: Output) -> None:
         evaluated = f"{row['evaluated']}/{row['samples']}"
         table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["warned"]))
     console = Console(stderr=True)
+    list_files(output.files)
     console.print(table)
     for failure in output.failures:
         typer.echo(f"failed: {failure.message}", err=True)
-    for path in output.files:
-        typer.echo(path)
     if output.failures:
         raise typer.Exit(SOME_FAILED)

@@ -235,6 +235,19 @@ def test_the_methods_say_what_was_done_and_name_no_other_trial() -> None:
     assert "24 samples" not in done.methods.partition("72 samples of 24 subjects")[2]
 
 
+def test_the_methods_cite_the_papers_of_what_was_done_and_no_others() -> None:
+    once = {"W0": 0.0}
+    compared = analysis.analyse(frequencies(24), trial=trial()).methods
+    described = analysis.analyse(frequencies(6, arms=(None,), weeks=once), trial=trial((), once, primary=None)).methods
+
+    for paper in ("Mallinckrodt", "Kenward and Roger, Biometrics", "Holm, Scand", "Benjamini and Hochberg, J R Stat"):
+        assert paper in compared
+    for paper in ("Miettinen", "Newcombe", "DeLong", "Wilson"):
+        assert paper not in compared
+    assert "References" not in described
+    assert "Frequencies are described by visit: " in described
+
+
 def test_names_that_look_like_markup_or_formulas_pass_through(tmp_path) -> None:
     weeks = {"=W0": 0.0, "<b>|x": 2.0}
     arms = ("=placebo", "*IL-2*\u202e")
