@@ -80,20 +80,17 @@ def print_rehearsal(rows: pl.DataFrame) -> None:
 
 
 def list_files(files: Sequence[Path]) -> None:
-    """A line for each file, for programs; where a person reads, one for each folder of several files."""
+    """A line for each file, for programs; where a person reads, one for each folder below the first."""
     from rich.console import Console
 
     folders = Counter(path.parent for path in files)
     top = min(folders, key=lambda folder: len(folder.parts), default=None)
-    if not Console().is_terminal:
-        for path in files:
-            typer.echo(path)
-        return
+    short = Console().is_terminal
     for folder, n in folders.items():
-        if folder != top:
+        if short and folder != top:
             typer.echo(f"{folder}/  {n} files")
     for path in files:
-        if path.parent == top:
+        if not short or path.parent == top:
             typer.echo(path)
 
 
@@ -111,9 +108,8 @@ def close(output: Output) -> None:
         spread = f"{row['lowest'] * 100:.1f}-{row['highest'] * 100:.1f}" if found else "-"
         evaluated = f"{row['evaluated']}/{row['samples']}"
         table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["warned"]))
-    console = Console(stderr=True)
     list_files(output.files)
-    console.print(table)
+    Console(stderr=True).print(table)
     for failure in output.failures:
         typer.echo(f"failed: {failure.message}", err=True)
     if output.failures:
