@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from il2cyto.tl._proportions import IntervalName
+    from il2cyto.tl._stratified import StratifiedInterval
     from il2cyto.tl._two_by_two import TestName
 
 Rule = Literal["nri", "observed"]
@@ -96,6 +97,7 @@ def binary_contrasts(
     interval: IntervalName = "miettinen_nurminen",
     test: TestName = "fisher",
     stratum: str | None = None,
+    stratified_interval: StratifiedInterval = "sato",
     weeks: Mapping[str, float] | None = None,
     level: float = 0.95,
 ) -> pl.DataFrame:
@@ -110,6 +112,8 @@ def binary_contrasts(
     stratum
         Column of `sets`: compare within its levels by Cochran-Mantel-Haenszel in place of `interval` and `test`. Subjects
         without a level are one more stratum.
+    stratified_interval
+        Of the risk difference where there is a `stratum`, see :func:`cochran_mantel_haenszel`.
     level
         Coverage of the intervals, 0-1.
 
@@ -137,8 +141,9 @@ def binary_contrasts(
                 ratio = (c.odds_ratio, c.or_low, c.or_high)
             else:
                 columns = (*zip(*per_arm[arm], strict=True), *zip(*per_arm[control], strict=True))
-                s = cochran_mantel_haenszel(*columns, level=level)
-                result = (s.risk_difference, s.rd_low, s.rd_high, "mantel_haenszel", s.p, "cochran_mantel_haenszel")
+                s = cochran_mantel_haenszel(*columns, interval=stratified_interval, level=level)
+                method = f"mantel_haenszel, {s.rd_method}"
+                result = (s.risk_difference, s.rd_low, s.rd_high, method, s.p, "cochran_mantel_haenszel")
                 ratio = (s.odds_ratio, s.or_low, s.or_high)
             rows.append((*key, f"{arm} - {control}", *four, *result, *ratio))
     return table(rows, _CONTRASTS)

@@ -186,13 +186,18 @@ def risk_difference_interval(
             return 0.0
         return float(gap / np.sqrt(variance)) if variance > 0 else float(np.copysign(np.inf, gap))
 
+    return crossing(score, p1 - p2, z)
+
+
+def crossing(score: Callable[[float], float], difference: float, z: float) -> tuple[float, float]:
+    """Find the differences of proportions below and above the estimate at which the falling score is z and -z; -1 and 1 if never."""
     return (
-        _crossing(lambda delta: score(delta) - z, -1 + _EDGE, p1 - p2, beyond=-1.0),
-        _crossing(lambda delta: score(delta) + z, p1 - p2, 1 - _EDGE, beyond=1.0),
+        _crossing(lambda delta: score(delta) - z, -1 + _EDGE, difference, beyond=-1.0),
+        _crossing(lambda delta: score(delta) + z, difference, 1 - _EDGE, beyond=1.0),
     )
 
 
-def restricted_proportions(x1: int, n1: int, x2: int, n2: int, delta: float) -> tuple[float, float]:
+def restricted_proportions(x1: float, n1: float, x2: float, n2: float, delta: float) -> tuple[float, float]:
     """Estimate both proportions by maximum likelihood under p1 - p2 = delta: the root of Miettinen and Nurminen's cubic."""
     total, events = n1 + n2, x1 + x2
     l2 = (n1 + 2 * n2) * delta - total - events
