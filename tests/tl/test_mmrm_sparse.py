@@ -73,8 +73,7 @@ def oracle(frame: pl.DataFrame, starts: int) -> list[float]:
 @pytest.mark.parametrize(
     ("subjects", "visits", "missing", "seed", "rho", "least"),
     [
-        # The first four have maxima that a single Newton climb does not find, or not the highest of.
-        (12, 3, 0.3, [12, 3, 7, 7], 0.6, 0.3),
+        # The first three have maxima that a single Newton climb does not find, or not the highest of.
         (12, 3, 0.3, [12, 3, 12, 7], None, 0.05),
         (12, 4, 0.2, [12, 4, 12, 7], None, 0.05),
         (16, 4, 0.35, [16, 4, 12, 7], None, 0.05),
