@@ -11,6 +11,7 @@ import polars as pl
 from scipy.optimize import linprog, minimize
 from scipy.special import expit, ndtr, ndtri
 
+from il2cyto._intervals import require_level
 from il2cyto.errors import StudyError
 from il2cyto.tl._mmrm._design import independent_columns
 
@@ -100,7 +101,7 @@ def standardised_risk(
     Raises
     ------
     StudyError
-        Lengths differ, a status is neither 0 nor 1, a covariate is of another type, or an unknown variance.
+        Lengths differ, a status is neither 0 nor 1, a covariate is of another type, an unknown variance, or the level is no fraction.
 
     Notes
     -----
@@ -119,6 +120,7 @@ def standardised_risk(
     if variance not in {"ye", "ge"}:
         msg = f"standardised_risk: no variance {variance!r}; allowed are 'ye', 'ge'."
         raise StudyError(msg)
+    require_level(level)
     y, arm, Z = np.asarray(event, float), np.asarray(treated, bool), _coded(covariates)
     if not len(y) == len(arm) == len(Z):
         msg = (

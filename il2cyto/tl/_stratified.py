@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import chdtrc, ndtri
 
+from il2cyto._intervals import require_level
 from il2cyto.errors import StudyError
 from il2cyto.tl._proportions import crossing, restricted_proportions
 from il2cyto.tl._two_by_two import require_counts
@@ -77,7 +78,7 @@ def cochran_mantel_haenszel(
     Returns
     -------
     Test and estimates. `p` is NaN where no stratum has both events and non-events, the odds ratio where either of its two
-    sums is 0.
+    sums is 0, and Sato's interval where its variance is: without an event it would shrink to a point.
 
     Raises
     ------
@@ -93,6 +94,7 @@ def cochran_mantel_haenszel(
     if interval not in {"sato", "miettinen_nurminen"}:
         msg = f"cochran_mantel_haenszel: no interval {interval!r}; allowed are 'sato', 'miettinen_nurminen'."
         raise StudyError(msg)
+    require_level(level)
     table = [np.atleast_1d(np.asarray(counts)) for counts in (x1, n1, x2, n2)]
     lengths = [len(counts) for counts in table]
     if len(set(lengths)) > 1:
@@ -148,7 +150,8 @@ def _common_risk_difference(
     difference = ((a * m2 - c * m1) / total).sum() / np.float64(weight)
     p = ((m1**2 * c - m2**2 * a + m1 * m2 * (m2 - m1) / 2) / total**2).sum()
     q = ((a * (m2 - c) + c * (m1 - a)) / (2 * total)).sum()
-    half = z * np.sqrt(max(difference * p + q, 0.0)) / np.float64(weight)
+    variance = difference * p + q
+    half = z * np.sqrt(variance) / np.float64(weight) if variance > 0 else np.nan
     return float(difference), float(difference - half), float(difference + half)
 
 
