@@ -138,7 +138,7 @@ def standardised_risk(
     difference, se = float(risks[0] - risks[1]), _se(spread, np.array([1.0, -1.0]))
     p = float(2 * ndtr(-abs(difference) / se)) if se > 0 else np.nan
     return StandardisedRisk(
-        *counts, *risks.tolist(), difference, se, difference - z * se, difference + z * se, p,
+        *counts, float(risks[0]), float(risks[1]), difference, se, difference - z * se, difference + z * se, p,
         *_ratio(np.log(risks), 1 / risks, spread, z),
         *_ratio(np.log(risks / (1 - risks)), 1 / (risks * (1 - risks)), spread, z),
         variance, note,

@@ -27,16 +27,19 @@ def usable_events(
     raw: FloatArray, bits: IntArray, exponent: np.unsignedinteger[Any], needed: IntArray, found: IntArray
 ) -> int:
     """List the events that are finite in the `needed` columns; `bits` are the same numbers as integers."""
-    n = raw.shape[0]
+    n: int = raw.shape[0]
     largest = exponent - exponent
     for i in range(bits.size):
         largest = max(largest, bits[i] & exponent)
+    if largest < exponent:
+        for i in range(n):
+            found[i] = i
+        return n
     count = 0
     for i in range(n):
         finite = True
-        if largest == exponent:
-            for column in needed:
-                finite &= math.isfinite(raw[i, column])
+        for column in needed:
+            finite &= math.isfinite(raw[i, column])
         found[count] = i
         count += finite
     return count

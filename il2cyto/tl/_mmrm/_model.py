@@ -143,10 +143,11 @@ def empirical_logit(
     >>> tl.empirical_logit([0, 50, None], [100, 100, 100]).round(3)
     array([-5.303,  0.   ,    nan])
     """
+    counts, parents = np.asarray(count, dtype=float), np.asarray(parent_count, dtype=float)
     try:
-        c, n = np.broadcast_arrays(np.asarray(count, dtype=float), np.asarray(parent_count, dtype=float))
+        c, n = np.broadcast_arrays(counts, parents)
     except ValueError as error:
-        msg = f"empirical_logit: {np.size(count)} counts and {np.size(parent_count)} of the parent; one of each is needed."
+        msg = f"empirical_logit: {counts.size} counts and {parents.size} of the parent; one of each is needed."
         raise ModelError(msg) from error
     wrong = (c < 0) | (c > n)
     if wrong.any():
