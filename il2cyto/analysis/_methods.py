@@ -142,6 +142,11 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
     if "binary_contrasts" in tables and tables["binary_contrasts"].height:
         yield f"Arms differ by the risk difference with the interval of {_INTERVALS[s.interval]} and {_TESTS[s.test]}; proportions have "
         yield "Wilson's interval. Sensitivity: Newcombe's interval with Boschloo's test; last observation carried forward, best and worst case."
+        if (other := tables.get("binary_sensitivities")) is not None and other.height:
+            if other["method"].str.starts_with("mantel_haenszel").any():
+                yield " Strata: Cochran-Mantel-Haenszel, common risk difference with the intervals of Sato and of Miettinen and Nurminen."
+            if other["method"].str.starts_with("g-computation").any():
+                yield f" Adjusted for {_plain(', '.join(s.covariates))}: logistic g-computation with the robust variance of Ye et al. (2023)."
     if found.sets is not None:
         counts = {name: int(found.sets[name].sum() or 0) for name in ("itt", "mitt", "safety")}
         yield f"Analysis sets: {counts['itt']} randomised (ITT), {counts['mitt']} with a dose and an assessment after baseline (mITT), "

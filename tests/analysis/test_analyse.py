@@ -15,7 +15,13 @@ from tests.analysis._data import WEEKS, frequencies, trial
 
 @pytest.fixture(scope="module")
 def clinical():
+    return analysed(covariates=())
+
+
+def analysed(*, covariates):
     study = io.read_trial(datasets.sample_data_path())
+    settings = study.analysis.model_copy(update={"covariates": covariates})
+    study = study.model_copy(update={"analysis": settings})
     assert study.subject_sheet is not None
     subjects = study.subject_sheet["subject"].to_list()
     frame = frequencies(len(subjects), arms=(None,), weeks=study.weeks)
@@ -188,6 +194,23 @@ def test_clinical_tables_count_the_subjects_of_the_sample_data(clinical) -> None
     assert safety.filter(arm="placebo")["rate_high"].item() == pytest.approx(100 * stats.chi2.ppf(0.975, 4) / 2 / years)
     assert tables["consort"].filter(stage="analysed")["n"].sum() == 8
     assert {"sri_components", "baseline", "exposure", "response", "continuous_contrasts"} <= set(tables)
+
+
+def test_planned_covariates_give_a_standardised_risk_difference_as_a_sensitivity_analysis(clinical) -> None:
+    adjusted = analysed(covariates=("age",))
+
+    at = {"endpoint": "sri4", "set": "mitt", "rule": "nri", "method": "g-computation, ye"}
+    row = adjusted.tables["binary_sensitivities"].filter(**at).row(0, named=True)
+    study = io.read_trial(datasets.sample_data_path())
+    visit = study.primary.visit
+    status = adjusted.endpoints.binary.filter(pl.col("endpoint") == "sri4", pl.col("visit").cast(pl.String) == visit)
+    people = adjusted.sets.filter("mitt").join(study.subject_sheet.select("subject", "age"), on="subject")
+    joined = people.join(status.filter("evaluable").select("subject", "value"), on="subject")
+    treated = (joined["arm"].cast(pl.String) == "IL-2").to_numpy()
+    risk = tl.standardised_risk(joined["value"].to_numpy(), treated, joined.select("age"))
+    assert (row["risk_difference"], row["p"]) == (pytest.approx(risk.risk_difference), pytest.approx(risk.p))
+    assert "Adjusted for age: logistic g-computation" in adjusted.methods
+    assert not clinical.tables["binary_sensitivities"]["method"].str.starts_with("g-comp").any()
 
 
 def test_cells_per_ul_are_the_fraction_of_lymphocytes_times_the_blood_count(clinical) -> None:
