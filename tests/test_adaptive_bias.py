@@ -11,7 +11,7 @@ import pytest
 
 from il2cyto.io import read_template
 from il2cyto.template import CornerGate
-from il2cyto.template._gates import ReferenceOffsetGate
+from il2cyto.template._cuts import ReferenceOffsetGate
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SUBJECTS, SEED = 12, 5
