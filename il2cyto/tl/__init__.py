@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         subject_dynamics as subject_dynamics,
         summarise_dynamics as summarise_dynamics,
     )
+    from il2cyto.tl._intensity import intensity_shifts as intensity_shifts
     from il2cyto.tl._means import population_means as population_means
     from il2cyto.tl._missing import missing_table as missing_table
     from il2cyto.tl._mmrm._model import empirical_logit as empirical_logit, mmrm as mmrm
@@ -116,6 +117,7 @@ __getattr__, __dir__, __all__ = attach(
         "standardised_contrasts": "_binary",
         "standardised_difference": "_baseline",
         "standardised_risk": "_standardised",
+        "intensity_shifts": "_intensity",
         "subject_dynamics": "_dynamics",
         "summarise_dynamics": "_dynamics",
         "variance_components": "_variance",
