@@ -171,7 +171,8 @@ def _without_optional(entries: Sequence[Entry], demands: Mapping[str, Demand]) -
     for (name, absent), members in lacking.items():
         if absent:
             n = len(members)
-            text = f"panel {name}: {n} file{'s' if n > 1 else ''} without {', '.join(absent)}, optional in the template"
+            told = "; ".join(f"{key} ({demands[name].optional[key]})" for key in absent)
+            text = f"panel {name}: {n} file{'s' if n > 1 else ''} without what is optional in the template: {told}"
             yield members[0].problem("I114", text) if n == 1 else Problem.of_batch("I114", text)
 
 

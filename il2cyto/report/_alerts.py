@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import polars as pl
 
+from il2cyto import get
+from il2cyto.template import loss_without
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 Level = Literal["fail", "warn", "info"]
 #: Coordinates of a cut that are places on an axis; a slope, say, has no distance.
 POSITIONS: Final = ("cut", "x", "y")
+#: A marker that a panel lacks, and the flags that say so of single populations.
+ABSENT: Final = "MARKER_ABSENT"
+OF_ABSENT: Final = ("MISSING_PASS", "MISSING_ABOVE", "CHANNEL_MISSING")
 #: Names listed before the rest is only counted.
 NAMED: Final = 5
 
@@ -41,7 +47,7 @@ class Alert(NamedTuple):
 
 def alerts(results: Results) -> list[Alert]:
     """All alerts, the worst first."""
-    found = [*_failures(results), *_flags(results), *_drift(results)]
+    found = [*_failures(results), *_absent(results), *_flags(results), *_drift(results)]
     order: dict[Level, int] = {"fail": 0, "warn": 1, "info": 2}
     return sorted(found, key=lambda alert: order[alert.level])
 
@@ -53,8 +59,22 @@ def _failures(results: Results) -> Iterator[Alert]:
             yield Alert("fail", str(error), str(message), str(file))
 
 
+def _absent(results: Results) -> Iterator[Alert]:
+    """A marker that a panel lacks is one finding, whatever it does to how many populations."""
+    for panel, adata in results.cohorts.items():
+        template = get.template(adata)
+        for row in get.absent_markers(adata).iter_rows(named=True):
+            text = (
+                f"{row['marker']} is not in {row['absent']} of {row['samples']} samples of panel {panel or row['panel']}: "
+                f"{loss_without(template, row['marker'])}. All other populations are gated as usual."
+            )
+            yield Alert("warn", ABSENT, text, row["marker"])
+
+
 def _flags(results: Results) -> Iterator[Alert]:
     flags = results.flags()
+    if any(get.absent_markers(adata).height for adata in results.cohorts.values()):
+        flags = flags.filter(~pl.col("flag").is_in(OF_ABSENT))
     for (severity, flag, meaning), rows in flags.group_by("severity", "flag", "meaning", maintain_order=True):
         samples, populations = rows["sample"].n_unique(), rows["population"].unique(maintain_order=True).to_list()
         level: Level = severity if severity in ("fail", "warn") else "info"
