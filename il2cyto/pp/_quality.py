@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.floating]
     BoolArray = npt.NDArray[np.bool_]
 
-Kind = Literal["flow_rate", "signal_drift", "time_gap"]
+Kind = Literal["change_point", "flow_rate", "signal_drift", "time_gap"]
 
-#: The chance that a steadily acquired file gets any of the three codes.
+#: The chance that a steadily acquired file gets any of the codes.
 FALSE_ALARMS: Final = 0.01
 #: A file is cut into at most so many bins of equal events, each of at least so many.
 MOST_BINS, SMALLEST_BIN = 200, 200
@@ -33,6 +33,10 @@ SAMPLED: Final = 256
 #: Smaller departures harm no result: a rate off by this factor, a signal that exceeds the file's with a probability of 0.5
 #: +- this, a pause of this share of the whole acquisition.
 RATE_FACTOR, SHIFT, PAUSE = 1.5, 0.1, 0.01
+#: A rate below the usual one by this factor is no rate any more, but a clog.
+CLOGGED: Final = 5.0
+#: A file is of two parts where each has at least this share of the bins: a smaller one is a stretch that departs from the rest.
+SMALLEST_PART: Final = 1 / 3
 # Events of packed bits begin with a byte only every eighth.
 _STEP: Final = 8
 
@@ -44,13 +48,17 @@ class Stretch:
     Attributes
     ----------
     kind
-        ``flow_rate``, ``signal_drift``, or ``time_gap`` (no event for too long; no event is anomalous for that).
+        ``flow_rate``, ``signal_drift``, ``time_gap`` (no event for too long; no event is anomalous for that), or ``change_point``
+        (the signal changed here for good: before and after it the file is another one).
     start, stop
-        First event, and the one after the last.
+        First event, and the one after the last. Of a change point: the events after it.
     begin, end
         Time of these events, in seconds where the file says how long its ticks are.
     channels
-        The channels whose signal drifted.
+        The channels whose signal drifted or changed.
+    size
+        Of a change point the probability that an event after it exceeds one before it, in the channel where that is furthest from 0.5;
+        of ``flow_rate`` the lowest rate as a share of the usual one where it fell, the highest where it rose; else NaN.
     """
 
     kind: Kind
@@ -59,6 +67,7 @@ class Stretch:
     begin: float
     end: float
     channels: tuple[str, ...] = ()
+    size: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ class Acquisition:
     stretches
         What departs, in order of events.
     anomalous
-        Fraction of the events in stretches of ``flow_rate`` or ``signal_drift``; NaN where nothing could be tested.
+        Fraction of the events in stretches of ``flow_rate`` or ``signal_drift``, or in the smaller part of a file with a change point;
+        NaN where nothing could be tested.
     """
 
     bins: pl.DataFrame
@@ -85,6 +95,11 @@ class Acquisition:
     def codes(self) -> tuple[str, ...]:
         """The kinds of stretches found, each once, in alphabetical order."""
         return tuple(sorted({stretch.kind for stretch in self.stretches}))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the flow paused, or its rate fell below a fifth of the usual one."""
+        return _interrupted(self.stretches)
 
     @property
     def channels(self) -> tuple[str, ...]:
