@@ -83,6 +83,10 @@ CODES: Final[dict[str, Code]] = {
         "the flow rate or a signal changed while the file was acquired",
         "Look at il2cyto.pl.time_course of the file; no event is removed.",
     ),
+    "W166": Code(
+        "the signal changed for good while the file was acquired: it is of two parts",
+        "Look at il2cyto.pl.time_course of the file: carry-over, another tube, a detector that was set anew. No event is removed.",
+    ),
     "W165": Code("the acquisition paused", "Look for bubbles and clogs; no event is removed."),
     "W151": Code("few events", "Check that the file is complete; its rare populations will be flagged."),
     "W202": Code("an FCS file is not in the sheet", "Add it to the sample sheet, or move it out of the folder."),

@@ -127,13 +127,19 @@ def _of_one(entry: Entry, glance: _Glance) -> Iterator[Problem]:
         texts = [f"{share:.0%} of the events on {name}" for name, share in glance.saturated.items()]
         yield entry.problem("W163", f"at the top of the detector's range: {some(texts)}")
     course = glance.course
-    if course.anomalous > 0:
-        drifted = dict.fromkeys(name for stretch in course.stretches for name in stretch.channels)
+    for part in (stretch for stretch in course.stretches if stretch.kind == "change_point"):
+        text = (
+            f"from event {part.start + 1:,} of {part.stop:,} on the signal of {some(list(part.channels))} is another: an event after that "
+            f"exceeds one before with a probability of up to {part.size:.2f}"
+        )
+        yield entry.problem("W166", text.replace("up to", "down to") if part.size < 0.5 else text)
+    unsteady = [stretch for stretch in course.stretches if stretch.kind in {"signal_drift", "flow_rate"}]
+    if unsteady:
+        drifted = dict.fromkeys(name for stretch in unsteady for name in stretch.channels)
         what = [f"signal of {some(list(drifted))}"] if drifted else []
         what += ["flow rate"] if "flow_rate" in course.codes else []
-        yield entry.problem(
-            "W164", f"{course.anomalous:.0%} of the events stand where the {' and the '.join(what)} changed"
-        )
+        share = course.share_of("signal_drift", "flow_rate")
+        yield entry.problem("W164", f"{share:.0%} of the events stand where the {' and the '.join(what)} changed")
     n_pauses = sum(stretch.kind == "time_gap" for stretch in course.stretches)
     if n_pauses:
         yield entry.problem(
