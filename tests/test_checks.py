@@ -95,6 +95,8 @@ def acquired(path: Path, seed: int, *, n: int = 20_000, fault: str = "") -> None
     waits = rng.exponential(0.01, n)
     if fault == "drift":
         events[3 * n // 4 :, 3] += 4000
+    if fault == "two parts":
+        events[n // 2 :, 3] += 4000
     if fault == "pause":
         waits[n // 2] = 60
     if fault == "clog":
@@ -109,7 +111,7 @@ def acquired(path: Path, seed: int, *, n: int = 20_000, fault: str = "") -> None
 
 
 def test_a_look_at_the_events_finds_what_headers_cannot_show_and_nothing_in_sound_files(tmp_path: Path) -> None:
-    faults = ["", "", "", "drift", "pause", "clog", "unstained", "saturated"]
+    faults = ["", "", "", "drift", "pause", "clog", "unstained", "saturated", "two parts"]
     for i, fault in enumerate(faults):
         acquired(tmp_path / f"{i}.fcs", i, fault=fault)
     rows = " ".join(f"{i}.fcs,P{i // 2},W{i % 2}" for i in range(len(faults)))
@@ -122,6 +124,8 @@ def test_a_look_at_the_events_finds_what_headers_cannot_show_and_nothing_in_soun
         ("W163", "7.fcs", "at the top of the detector's range: 10% of the events on V1-A"),
         ("W164", "3.fcs", "25% of the events stand where the signal of V2-A changed"),
         ("W164", "5.fcs", "10% of the events stand where the flow rate changed"),
+        ("W166", "8.fcs", "from event 10,001 of 20,000 on the signal of V2-A is another: "
+         "an event after that exceeds one before with a probability of up to 0.79"),
         ("W165", "4.fcs", "no events for an unlikely time, 1 time"),
     ]
 
@@ -158,6 +162,38 @@ def test_exchanged_labels_are_found_in_the_events_until_a_person_vouches_for_the
         study.write("overrides: overrides.yaml\n")
     vouched = checks.check_study(read_study(tmp_path), events=True)
     assert vouched.n_errors == 0
+
+
+def test_a_marker_that_is_dim_in_all_tubes_of_a_subject_is_told_once_as_a_matter_of_the_subject(tmp_path: Path) -> None:
+    for i in range(6):
+        acquired(tmp_path / f"{i}.fcs", i, fault="unstained" if i > 3 else "")
+
+    taken = inventory(tmp_path, " ".join(f"{i}.fcs,P{i // 2},W{i % 2}" for i in range(6)), events=True)
+
+    assert found(taken, "W162") == []
+    assert taken.problems.filter(code="I162")["message"].to_list() == [
+        "CD25 has at most 2% of its brightness in the other files of batch 1, panel t in all 2 files of subject P2: "
+        "the subject has hardly any such cells, or none of these tubes was stained"
+    ]
+
+
+def test_no_published_batch_is_called_implausible_unstained_or_unsteady(shared: Path, tmp_path: Path) -> None:
+    """E161, W162, W164, W165 and W166: of 18 files none, and one subject without B cells is told as such."""
+    folder = shared / "data" / "visits"
+    sheet = pl.read_csv(folder / "phenotype.csv").select("", "subject", "day", "replicate").rows()
+    rows = [f"{folder}/HD_{name}.fcs,{subject},day {day},{replicate},tbnk" for name, subject, day, replicate in sheet]
+    rows += [f"{path},{path.stem},day 1,1,lst" for path in sorted((shared / "data" / "euroflow_lst").glob("*.fcs"))]
+    (tmp_path / "samples.csv").write_text("\n".join(["file,subject,visit,replicate,panel", *rows]) + "\n")
+    panels = "{tbnk: {template: tbnk}, lst: {template: euroflow-lst}}"
+    (tmp_path / "study.yaml").write_text(f"study: real files\nsamples: samples.csv\npanels: {panels}\n")
+
+    taken = checks.check_study(read_study(tmp_path), events=True, hashes=False)
+
+    assert taken.files.height == 18
+    assert found(taken, "E161", "W162", "W164", "W165", "W166") == []
+    (told,) = taken.problems.filter(code="I162")["message"].to_list()
+    assert told.startswith("CD19 has at most ")
+    assert "in all 4 files of subject C" in told
 
 
 def test_fewer_than_four_files_are_no_measure_of_brightness(tmp_path: Path) -> None:

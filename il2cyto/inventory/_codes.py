@@ -92,6 +92,10 @@ CODES: Final[dict[str, Code]] = {
     "W202": Code("an FCS file is not in the sheet", "Add it to the sample sheet, or move it out of the folder."),
     "W204": Code("simulated events in a study that does not say so", "Set simulated: true in the study."),
     # For information.
+    "I162": Code(
+        "a marker is dim in all files of a subject",
+        "Nothing to do if the subject lacks these cells, as after treatment against them; else check the staining.",
+    ),
     "I114": Code("an optional marker or channel is absent", "Nothing to do if the panel has none of them."),
 }
 

@@ -11,18 +11,19 @@ import numpy as np
 
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.inventory._file_checks import some
+from il2cyto.inventory._types import Problem
 from il2cyto.io._fcs import open_fcs
 from il2cyto.io._fcs._events import SATURATED_SHARE
 from il2cyto.io._remote import local_copy
 from il2cyto.pp import acquisition, compensate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from il2cyto.inventory._types import Demand, Entry, Problem
+    from il2cyto.inventory._types import Demand, Entry
     from il2cyto.io import FcsFile
     from il2cyto.panel import Panel
     from il2cyto.pp import Acquisition
@@ -158,7 +159,25 @@ def _dim(looked: Sequence[tuple[Entry, _Glance]]) -> Iterator[Problem]:
             if len(having) <= FEWEST_PEERS:
                 continue
             usual = float(np.nanmedian([value for _, value in having]))
-            for entry, value in having:
-                if value < DIM * usual:
-                    text = f"{key} has {value / usual:.0%} of its brightness in the other files of batch {batch}, panel {panel}"
-                    yield entry.problem("W162", text)
+            dim = {id(entry): value / usual for entry, value in having if value < DIM * usual}
+            elsewhere = f"of its brightness in the other files of batch {batch}, panel {panel}"
+            for subject, files in _by_subject(entry for entry, _ in having).items():
+                shares = [dim[id(entry)] for entry in files if id(entry) in dim]
+                # A forgotten antibody is missing in one tube; cells that a person does not have are missing in all.
+                if subject and len(shares) == len(files) > 1:
+                    text = (
+                        f"{key} has at most {max(shares):.0%} {elsewhere} in all {len(files)} files of subject {subject}: "
+                        "the subject has hardly any such cells, or none of these tubes was stained"
+                    )
+                    yield Problem.of_batch("I162", text)
+                    continue
+                for entry in files:
+                    if id(entry) in dim:
+                        yield entry.problem("W162", f"{key} has {dim[id(entry)]:.0%} {elsewhere}")
+
+
+def _by_subject(entries: Iterable[Entry]) -> dict[str | None, list[Entry]]:
+    files: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        files[entry.row["subject"]].append(entry)
+    return files
