@@ -49,7 +49,7 @@ CODES: Final[dict[str, Code]] = {
         "Run all visits of a subject in one batch, or add bridging controls (control: yes).",
     ),
     "W206": Code(
-        "CONFOUNDED_BATCH: all subjects of a batch are of one arm",
+        "CONFOUNDED_BATCH: the arms differ in batch, cytometer, site, operator or lot",
         "Mix the arms within batches, or add bridging controls (control: yes).",
     ),
     "W142": Code("no spillover matrix", "Export the file with its acquisition matrix."),
@@ -92,6 +92,10 @@ CODES: Final[dict[str, Code]] = {
     "W202": Code("an FCS file is not in the sheet", "Add it to the sample sheet, or move it out of the folder."),
     "W204": Code("simulated events in a study that does not say so", "Set simulated: true in the study."),
     # For information.
+    "I201": Code(
+        "visits or arms differ in how they were run, and bridging controls were run in both",
+        "Compare the controls in tables/cut_drift.csv and control_cv.csv; a template with fit_on: controls gates by them.",
+    ),
     "I162": Code(
         "a marker is dim in all files of a subject",
         "Nothing to do if the subject lacks these cells, as after treatment against them; else check the staining.",

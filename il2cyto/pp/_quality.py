@@ -57,11 +57,6 @@ class Acquisition:
         """The kinds of stretches found, each once, in alphabetical order."""
         return tuple(sorted({stretch.kind for stretch in self.stretches}))
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether the flow paused, or its rate fell below a fifth of the usual one."""
-        return _interrupted(self.stretches)
-
     def share_of(self, *kinds: Kind) -> float:
         """Fraction of the events in stretches of these kinds; NaN where nothing could be tested."""
         if self.bins.is_empty():
@@ -121,9 +116,7 @@ def acquisition(file: FcsFile, columns: Sequence[int]) -> Acquisition:
     return course(found, signals, names=[file.channels[i].name for i in columns])
 
 
-def course(
-    flow: Flow, signals: FloatArray, *, names: Sequence[str]
-) -> Acquisition:
+def course(flow: Flow, signals: FloatArray, *, names: Sequence[str]) -> Acquisition:
     """Test the bins of a file, see :func:`acquisition`; `signals` are bins x events of a bin x channels."""
     n_each, n_bins = signals.shape[1], len(flow.starts)
     shares = {name: _exceedance(signals[:, :, i]) for i, name in enumerate(names)}
@@ -163,7 +156,7 @@ def _change_point(shares: Mapping[str, FloatArray], odd_away: float) -> tuple[in
     before = np.arange(1, n)[:, np.newaxis]
     sums = np.cumsum(table, axis=0)[:-1]
     apart = (table.sum(axis=0) - sums) / (n - before) - sums / before
-    at = int(np.argmax((before * (n - before) * apart**2).sum(axis=1)))
+    at = int(np.argmax(np.nansum(before * (n - before) * apart**2, axis=1)))
     # The means of the two parts, weighted, are 0.5: their difference is what one part exceeds the other by.
     after = {name: 0.5 + float(by) for name, by in zip(shares, apart[at], strict=True) if abs(by) > 2 * SHIFT}
     at += 1

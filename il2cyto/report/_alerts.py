@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from il2cyto import get
+from il2cyto._confounding import RUN_COLUMNS, confounded_arms
+from il2cyto._keys import Obs
+from il2cyto._tidy import sample_columns
 from il2cyto.template import loss_without
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ class Alert(NamedTuple):
 
 def alerts(results: Results) -> list[Alert]:
     """All alerts, the worst first."""
-    found = [*_failures(results), *_absent(results), *_flags(results), *_drift(results)]
+    found = [*_failures(results), *_absent(results), *_confounded(results), *_flags(results), *_drift(results)]
     order: dict[Level, int] = {"fail": 0, "warn": 1, "info": 2}
     return sorted(found, key=lambda alert: order[alert.level])
 
@@ -68,7 +72,22 @@ def _absent(results: Results) -> Iterator[Alert]:
                 f"{row['marker']} is not in {row['absent']} of {row['samples']} samples of panel {panel or row['panel']}: "
                 f"{loss_without(template, row['marker'])}. All other populations are gated as usual."
             )
-            yield Alert("warn", ABSENT, text, row["marker"])
+            # That a whole panel does without an optional marker is its design; what some tubes lack, or what is lost, is for a person to see.
+            level: Level = "warn" if row["lost"] or row["absent"] < row["samples"] else "info"
+            yield Alert(level, ABSENT, text, row["marker"])
+
+
+def _confounded(results: Results) -> Iterator[Alert]:
+    """Arms that differ in how they were run; which arm is where is not said."""
+    for panel, adata in results.cohorts.items():
+        if not {Obs.ARM, Obs.SUBJECT} <= set(adata.obs.columns):
+            continue
+        facts = sample_columns(adata, Obs.SUBJECT, Obs.ARM, *(name for name in RUN_COLUMNS if name in adata.obs))
+        facts = facts.with_columns(pl.selectors.exclude(Obs.SAMPLE).cast(pl.String))
+        control = adata.obs[Obs.CONTROL].to_numpy(bool) if Obs.CONTROL in adata.obs else np.zeros(adata.n_obs, bool)
+        for found in confounded_arms(facts.filter(~control), facts.filter(control)):
+            bridges = "; bridging controls were run in both" if found.bridged else ""
+            yield Alert("info" if found.bridged else "warn", "CONFOUNDED_BATCH", f"{found}{bridges}.", panel)
 
 
 def _flags(results: Results) -> Iterator[Alert]:

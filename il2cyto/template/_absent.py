@@ -42,7 +42,8 @@ def keys_of(template: GatingTemplate, name: str) -> tuple[str, ...]:
 
 def loss_without(template: GatingTemplate, marker: str) -> Loss:
     """What becomes of a template without a marker."""
-    passed, lost = [], set()
+    passed: list[str] = []
+    lost: set[str] = set()
     for name in template.order:
         population = template.by_name[name]
         operands = population.expression.names() if population.expression else ()

@@ -70,7 +70,9 @@ def test_an_outlier_takes_the_cut_of_its_group_and_does_not_move_it():
 def test_of_cuts_that_differ_by_chance_alone_at_most_one_in_a_hundred_is_called_an_outlier(size):
     n = 1200 // size * size
     cuts = np.random.default_rng(size).normal(0.5, 0.04, n).clip(0.21, 0.79)
-    table = proposals(cuts, spread=0).with_columns(sample=pl.format("s{}", pl.int_range(n).cast(pl.String).str.zfill(4)))
+    table = proposals(cuts, spread=0).with_columns(
+        sample=pl.format("s{}", pl.int_range(n).cast(pl.String).str.zfill(4))
+    )
     together = pl.DataFrame({
         "sample": table["sample"], "batch": [str(i // size) for i in range(n)], "subject": [str(i) for i in range(n)],
     })  # fmt: skip
