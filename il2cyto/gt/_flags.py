@@ -65,7 +65,7 @@ LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
     Flag.DISCORDANT_REPLICATE: ("warn", "replicates differ by more than counting explains"),
     Flag.FLOW_INTERRUPTED: ("warn", "the event rate fell below a fifth for a while: a clog, or a pause"),
     Flag.MISSING_PASS: ("warn", "marker or channel absent: the step was passed through"),
-    Flag.CHANNEL_MISSING: ("fail", "marker or channel absent: not evaluable"),
+    Flag.CHANNEL_MISSING: ("fail", "marker or channel absent, here or at a step before: not evaluable"),
     Flag.NO_PARENT: ("fail", "the parent has too few events for a fraction"),
     Flag.GATE_FAILED: ("fail", "no cut at any level"),
     Flag.PARENT_FAILED: ("fail", "an ancestor or operand is not evaluable"),
