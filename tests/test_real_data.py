@@ -106,9 +106,9 @@ def test_repeat_visits_are_gated_and_replicates_agree(shared, tmp_path):
     assert set(obs["qc_reasons"]) == {"NK_NOT_IN_PANEL"}
     (row,) = get.absent_markers(output.cohorts["p"]).filter(pl.col("marker") == "CD56").rows()
     assert row == ("p", "CD56", 12, 12, "", "NK")
-    assert not {"MISSING_PASS", "CHANNEL_MISSING"} & set(
-        json.loads(review_data(read_results(tmp_path / "out")).json)["flags"]
-    )
+    review = review_data(read_results(tmp_path / "out"))
+    assert review is not None
+    assert not {"MISSING_PASS", "CHANNEL_MISSING"} & set(json.loads(review.json)["flags"])
     said = [alert for alert in alerts(read_results(tmp_path / "out")) if re.search(r"\bNK\b", alert.text + alert.where)]
     assert said == [
         ("warn", "MARKER_ABSENT", "CD56 is not in 12 of 12 samples of panel p: NK cannot be evaluated. "
