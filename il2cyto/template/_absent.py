@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from il2cyto.template._gates import RefGate
+from il2cyto.template._gate import RefGate
 
 if TYPE_CHECKING:
     from il2cyto.template._template import GatingTemplate
