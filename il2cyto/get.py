@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._absent import absent_of
 from il2cyto._absolute import absolute_counts
 from il2cyto._composition import split
 from il2cyto._drift import drift_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 __all__ = [
+    "absent_markers",
     "absolute_counts",
     "complete_cases",
     "composition",
@@ -228,6 +230,29 @@ def flags(data: AnnData | Panels) -> pl.DataFrame:
     ['sample', 'population', 'flag', 'severity', 'meaning']
     """
     return stack(data, _flags)
+
+
+def absent_markers(data: AnnData | Panels) -> pl.DataFrame:
+    """List the markers and channels of the gating template that samples lack, and what that does.
+
+    Parameters
+    ----------
+    data
+        Cohort object.
+
+    Returns
+    -------
+    One row per panel and marker: `panel marker absent samples passed lost`. `absent` of `samples` lack it; `passed` names the gates
+    that are then passed through (flag MISSING_PASS), `lost` the populations that cannot be evaluated (CHANNEL_MISSING), joined by
+    ";". No rows where every sample has every marker, or the object does not say which channels its files have.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> get.absent_markers(datasets.toy_trial(subjects=2)).height
+    0
+    """
+    return stack(data, lambda adata: absent_of(adata, template(adata)))
 
 
 def template(adata: AnnData) -> GatingTemplate:

@@ -54,8 +54,13 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     obs[Obs.COMPENSATION] = pd.Categorical([result.compensation for result in results])
     reasons = [list(fact.flags) for fact in facts]
     endpoints = [p.name for p in batch.template.populations if p.endpoint]
+    # What no file can tell, its marker being in none of them, is no fault of any sample.
+    not_in_panel = {name for name in endpoints if not any(_has_markers_of(name, result) for result in results)}
     for reason, result in zip(reasons, results, strict=True):
-        reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
+        for name in endpoints:
+            if result.flags[name] & FAIL:
+                lacking = name in not_in_panel and result.flags[name] & Flag.CHANNEL_MISSING
+                reason.append(f"{name}_{'NOT_IN_PANEL' if lacking else 'NOT_EVALUABLE'}")
     for code, column, most in (("margin", Obs.MARGIN, MOST_MARGIN), ("doublets", Obs.DOUBLETS, MOST_DOUBLETS)):
         for reason, found in zip(reasons, obs[column], strict=True):
             reason.extend([code] if found > most else [])
@@ -68,6 +73,11 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])
     obs[Obs.FILE_SHA256] = pd.Categorical([fact.sha256 for fact in facts])
     return obs
+
+
+def _has_markers_of(name: str, result: GateResult) -> bool:
+    """Whether a file had the markers of a population; of one that was refused nothing is known."""
+    return not result.flags[name] & (Flag.CHANNEL_MISSING | Flag.PANEL_IMPLAUSIBLE)
 
 
 def _add_schedule(obs: pd.DataFrame, study: Study, visits: list[str | None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from il2cyto.template._absent import Loss, keys_of, loss_without
 from il2cyto.template._any_gate import OWN_METHODS, AnyGate
 from il2cyto.template._boolean import Expression, parse
 from il2cyto.template._corner import CornerGate, RefAxis
@@ -66,6 +67,7 @@ __all__ = [
     "Linear",
     "Log",
     "Logicle",
+    "Loss",
     "Matrix",
     "NoTransform",
     "Override",
@@ -86,6 +88,8 @@ __all__ = [
     "TransformRules",
     "ValleyGate",
     "installed_methods",
+    "keys_of",
     "load_method",
+    "loss_without",
     "parse",
 ]
