@@ -126,7 +126,7 @@ def gain(most: float, marker: str = "") -> Change:
     def change(tube: Tube, rng: np.random.Generator) -> Tube:
         factors = np.exp(rng.uniform(-1, 1, len(tube.markers)) * np.log(most))
         if marker:
-            factors = np.where([marker in name for name in tube.markers], most, 1.0)
+            factors = np.where([marker == name for name in tube.markers], most, 1.0)
         return replace(tube, fluorescence=tube.fluorescence * factors)
 
     return change
@@ -137,9 +137,9 @@ def scatter_gain(factor: float) -> Change:
 
 
 def offset(tube: Tube, rng: np.random.Generator) -> Tube:
-    """Add up to half the dimmest events' width to each channel, or take it away."""
-    dark = np.percentile(np.abs(tube.fluorescence), 10, axis=0)
-    return replace(tube, fluorescence=tube.fluorescence + dark * rng.uniform(-2, 2, dark.size))
+    """Move each channel's zero by up to half of how far its noise reaches below it."""
+    reach = np.abs(np.percentile(tube.fluorescence, 0.1, axis=0))
+    return replace(tube, fluorescence=tube.fluorescence + reach * rng.uniform(-0.5, 0.5, reach.size))
 
 
 def wrong_spillover(tube: Tube, rng: np.random.Generator) -> Tube:
