@@ -68,9 +68,11 @@ class Walk(ABC, Generic[N]):
         return node
 
     def _carried_by_operands(self, population: Population) -> Flag:
+        """Warnings of the operands' cuts, and of all steps above an operand that no table shows."""
         flags = Flag.NONE
         for name in population.expression.names() if population.expression else ():
-            flags |= self.nodes[name].cut_flags
+            node, shown = self.nodes[name], self.plan.template.by_name[name].report
+            flags |= node.cut_flags if shown else node.cut_flags | node.flags & ~_OF_COUNTS
         return flags
 
     def _carried_by_parent(self, population: Population) -> Flag:
