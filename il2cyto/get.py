@@ -19,6 +19,7 @@ from il2cyto._drift import drift_of
 from il2cyto._intervals import wilson
 from il2cyto._keys import Layers, Obs, Obsm, Uns, Var
 from il2cyto._populations import ancestors, require_populations
+from il2cyto._share import share
 from il2cyto._tidy import LegendRow, each_sample, flag_legend, flag_names, panels, plain, sample_columns, stack
 from il2cyto.errors import PopulationError, SchemaError
 from il2cyto.io._templates import parse_template
@@ -283,7 +284,7 @@ def _frequencies(adata: AnnData, populations: Sequence[str] | None, denominator:
     else:
         parent = [denominator] * len(names)
         total = np.broadcast_to(_layer(adata[:, [denominator]], Layers.COUNTS), count.shape)
-        frequency = _share(count, total)
+        frequency = share(count, total)
     # parent_counts stand where a fraction is not evaluable; its interval must not.
     low, high = wilson(np.where(np.isnan(frequency), np.nan, count), total)
     return _long(adata, names, parent).with_columns(
@@ -319,7 +320,7 @@ def _composition(adata: AnnData, parent: str) -> pl.DataFrame:
     return _long(adata[whole], names, [parent] * len(names)).with_columns(
         pl.Series("count", count.ravel()),
         pl.Series("parent_count", total.ravel()),
-        pl.Series("frequency", _share(count, total).ravel()),
+        pl.Series("frequency", share(count, total).ravel()),
     )
 
 
@@ -365,11 +366,6 @@ def _long(adata: AnnData, names: Sequence[str], parents: Sequence[str]) -> pl.Da
 
 def _layer(adata: AnnData, key: str) -> FloatArray:
     return np.asarray(adata.layers[key], np.float64)
-
-
-def _share(count: FloatArray, total: FloatArray) -> FloatArray:
-    share: FloatArray = np.divide(count, total, out=np.full(count.shape, np.nan), where=total > 0)
-    return share
 
 
 def _all_populations(data: AnnData | Panels) -> list[str]:

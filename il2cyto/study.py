@@ -16,7 +16,8 @@ from il2cyto._clinical_settings import (
     RenalRule as RenalRule,
     SriRule as SriRule,
 )
-from il2cyto._study_types import Strict, StudyPath, Text, no_url
+from il2cyto._strict import Strict
+from il2cyto._study_types import StudyPath, Text, no_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

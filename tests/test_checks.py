@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +13,7 @@ import pytest
 from il2cyto import checks, datasets
 from il2cyto.inventory import CODES, explain, take_inventory
 from il2cyto.io import Spillover, open_fcs, read_study, write_fcs
+from tests._runs import run
 from tests.test_inventory import LABELS, NAMES, STUDY, TEMPLATE, inventory, tube, worse_than_info
 
 if TYPE_CHECKING:
@@ -213,17 +212,13 @@ def test_the_three_files_of_a_check_hold_what_was_found(faulty: Path) -> None:
 
 
 def test_the_command_gives_json_on_stdout_and_exit_codes(faulty: Path) -> None:
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "il2cyto.cli", "check", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-    done = run(faulty / "study.yaml", "--json", "--out", faulty / "out")
+    done = run("check", faulty / "study.yaml", "--json", "--out", faulty / "out")
     answer = json.loads(done.stdout)
-    without = run(faulty / "study.yaml", "--json", "--no-hash")
+    without = run("check", faulty / "study.yaml", "--json", "--no-hash")
     (faulty / "samples.csv").write_text("file,subject,visit\na.fcs,P1,W0\n")
-    sound = run(faulty / "study.yaml")
+    sound = run("check", faulty / "study.yaml")
     (faulty / "study.yaml").write_text("study: x\n")
-    broken = run(faulty / "study.yaml")
+    broken = run("check", faulty / "study.yaml")
 
     assert (done.returncode, answer["errors"], answer["files"]) == (1, 1, 3)
     assert [p["code"] for p in answer["problems"]] == ["E101", "W203", "I114"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from il2cyto.cohort._absolute import BEADS, DUAL_PLATFORM, VOLUMETRIC
 from il2cyto.study import ClinicalSettings
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ _TESTS: Final = {
     "barnard": "Barnard's exact test",
     "pearson": "Pearson's chi-square test",
 }
+#: By the method of counting, see docs/absolute-counts.md.
+_CELLS: Final = {
+    BEADS: "counted against beads in the tube",
+    VOLUMETRIC: "the cells in the acquired volume, times the dilution",
+    DUAL_PLATFORM: "the fraction of lymphocytes times the lymphocyte count of the visit",
+}
 
 
 def methods_text(
@@ -41,7 +48,7 @@ def methods_text(
     if inputs.trial.simulated:
         parts.append("**Simulated data: no patient is in them.**")
     sections = {
-        "Samples and populations": _samples(inputs),
+        "Samples and populations": _samples(inputs, tables),
         "Comparison of populations": _models(inputs, fits, tables),
         "Clinical endpoints": _endpoints(inputs, found, tables),
         "Safety": _safety(inputs, tables),
@@ -56,7 +63,7 @@ def methods_text(
     return "\n\n".join(parts) + "\n"
 
 
-def _samples(inputs: Inputs) -> Iterator[str]:
+def _samples(inputs: Inputs, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     rows = inputs.of_parent.filter(~pl.col("control"))
     samples, subjects = rows["sample"].n_unique(), rows["subject"].n_unique()
     lost = rows.filter(pl.col("frequency").is_null() | pl.col("frequency").is_nan()).height
@@ -71,6 +78,8 @@ def _samples(inputs: Inputs) -> Iterator[str]:
     if others.height:
         yield f"Other denominators ({_plain(', '.join(others['parent'].unique().sort()))}) are exploratory."
     yield f"Of {rows.height} frequencies {lost} were missing or not evaluable; none was imputed, and none was set to 0."
+    if "absolute_endpoints" in tables and inputs.count_method is not None:
+        yield f"Cells per µL are {_CELLS[inputs.count_method]} (exploratory)."
     if inputs.frequencies["sample"].n_unique() and rows.select("subject", "visit", "population").is_duplicated().any():
         yield "Replicates of a subject at a visit were averaged."
 
@@ -138,8 +147,6 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
         said = "; ".join(f"{model}: {', '.join(names)}" for model, names in models.iter_rows())
         yield f"Continuous endpoints, adjusted for baseline, in mITT ({said}); proteinuria as its logarithm, 0 as half the smallest positive "
         yield "value. Sensitivity: analysis of covariance at each visit (HC3), Hodges-Lehmann difference of changes."
-    if "absolute_endpoints" in tables:
-        yield "Cells per µL are the fraction of lymphocytes times the lymphocyte count of the visit (exploratory)."
     if "baseline" in tables:
         yield "The table of baseline characteristics gives standardised differences and no tests."
 

@@ -52,6 +52,7 @@ class Plan:
 
     @property
     def level(self) -> float:
+        """Confidence level of every interval, as the study file sets it."""
         return self.inputs.settings.level
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from il2cyto._keys import Obs
+from il2cyto._share import share
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.template import BoundaryGate, SingletGate
 
@@ -31,6 +32,7 @@ _SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
 
 
 def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: str) -> pd.DataFrame:
+    """Make `obs`: who and when, from the sheet; how well it was measured, from the gating."""
     results = batch.results
     index = pd.Index([result.sample for result in results], name=Obs.SAMPLE)
     by_sample = {row["sample"]: row for row in rows.iter_rows(named=True)}
@@ -55,8 +57,8 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     for reason, result in zip(reasons, results, strict=True):
         reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
     for code, column, most in (("margin", Obs.MARGIN, MOST_MARGIN), ("doublets", Obs.DOUBLETS, MOST_DOUBLETS)):
-        for reason, share in zip(reasons, obs[column], strict=True):
-            reason.extend([code] if share > most else [])
+        for reason, found in zip(reasons, obs[column], strict=True):
+            reason.extend([code] if found > most else [])
     obs[Obs.QC_PASS] = [
         not any(r.endswith("_NOT_EVALUABLE") for r in reason) and not fact.anomalous > MOST_ANOMALOUS
         for reason, fact in zip(reasons, facts, strict=True)
@@ -97,7 +99,7 @@ def _add_viability(obs: pd.DataFrame, results: tuple[GateResult, ...], template:
     live[passed] = np.nan
     obs[Obs.N_LIVE] = pd.array(np.where(np.isnan(live), -1, live).astype(np.int64), dtype="Int64")
     obs.loc[np.isnan(live), Obs.N_LIVE] = pd.NA
-    obs[Obs.VIABILITY] = ratio(live, parent)
+    obs[Obs.VIABILITY] = share(live, parent)
 
 
 def _add_quality(
@@ -114,14 +116,8 @@ def _kept(results: tuple[GateResult, ...], template: GatingTemplate, gate: type[
     name = next((p.name for p in template.populations if isinstance(p.gate, gate)), None)
     if name is None:
         return np.full(len(results), np.nan)
-    kept = ratio(
+    kept = share(
         *(np.array([getattr(r, field)[name] for r in results], np.float64) for field in ("counts", "parent_counts"))
     )
     kept[np.array([bool(r.flags[name] & Flag.MISSING_PASS) for r in results], dtype=np.bool_)] = np.nan
     return kept
-
-
-def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    # An empty parent means that too few cells were seen, not that the fraction is 0.
-    ratio: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
-    return ratio

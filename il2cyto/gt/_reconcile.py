@@ -17,7 +17,7 @@ from il2cyto.errors import GatingError
 from il2cyto.gt._bootstrap import mad
 from il2cyto.gt._flags import Flag
 from il2cyto.template import FmoGate
-from il2cyto.template._gates import Coordinate
+from il2cyto.template._gate import Coordinate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

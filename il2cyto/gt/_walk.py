@@ -28,6 +28,7 @@ class Node:
 
     @property
     def evaluable(self) -> bool:
+        """Whether no flag says that it failed; the counts of one that did mean nothing."""
         return not self.flags & FAIL
 
 

@@ -44,21 +44,26 @@ class Unstructured:
 
     @property
     def T(self) -> int:
+        """Number of visits."""
         return len(self.L)
 
     def recentred(self, phi: FloatArray) -> tuple[Unstructured, FloatArray]:
+        """Take the Cholesky factor of Ω for L; φ is then that of the unit matrix."""
         L = np.linalg.cholesky(self.omega(phi))
         return Unstructured(L), np.eye(self.T)[np.tril_indices(self.T)]
 
     def start(self, sd: FloatArray) -> FloatArray:
+        """Guess the same correlation between all visits."""
         correlation = np.where(np.eye(self.T, dtype=bool), 1.0, START_CORRELATION)
         half = np.linalg.inv(self.L)
         return (half @ (np.outer(sd, sd) * correlation) @ half.T)[np.tril_indices(self.T)]
 
     def omega(self, phi: FloatArray) -> FloatArray:
+        """L Σ_k φ_k G_k L', T × T."""
         return np.tensordot(phi, self.jacobian(phi), 1)
 
     def jacobian(self, phi: FloatArray) -> FloatArray:
+        """L G_k L', the same at every φ."""
         rows, columns = np.tril_indices(self.T)
         G = np.zeros((len(phi), self.T, self.T))
         k = np.arange(len(phi))
@@ -66,6 +71,7 @@ class Unstructured:
         return self.L @ G @ self.L.T
 
     def curvature(self, phi: FloatArray) -> None:
+        """None: Ω is linear in φ."""
         return None
 
 
@@ -76,19 +82,24 @@ class CompoundSymmetry:
     T: int
 
     def recentred(self, phi: FloatArray) -> tuple[CompoundSymmetry, FloatArray]:
+        """Two parameters need no better coordinates."""
         return self, phi
 
     def start(self, sd: FloatArray) -> FloatArray:
+        """Split the mean variance at the guessed correlation."""
         variance = float(np.mean(sd**2))
         return variance * np.array([1 - START_CORRELATION, START_CORRELATION])
 
     def omega(self, phi: FloatArray) -> FloatArray:
+        """φ_1 + φ_2 on the diagonal, φ_2 off it."""
         return np.tensordot(phi, self.jacobian(phi), 1)
 
     def jacobian(self, phi: FloatArray) -> FloatArray:
+        """I and J, the same at every φ."""
         return np.stack([np.eye(self.T), np.ones((self.T, self.T))])
 
     def curvature(self, phi: FloatArray) -> None:
+        """None: Ω is linear in φ."""
         return None
 
 
@@ -99,24 +110,30 @@ class Autoregressive:
     T: int
 
     def recentred(self, phi: FloatArray) -> tuple[Autoregressive, FloatArray]:
+        """Two parameters need no better coordinates."""
         return self, phi
 
     @property
     def lag(self) -> FloatArray:
+        """|j−k|, T × T."""
         position = np.arange(self.T, dtype=float)
         return np.abs(position[:, None] - position)
 
     def start(self, sd: FloatArray) -> FloatArray:
+        """Take the mean variance, and the guessed correlation for neighbouring visits."""
         return np.array([float(np.mean(sd**2)), START_CORRELATION])
 
     def omega(self, phi: FloatArray) -> FloatArray:
+        """φ_1 φ_2^|j−k|, T × T."""
         correlation: FloatArray = phi[1] ** self.lag
         return float(phi[0]) * correlation
 
     def jacobian(self, phi: FloatArray) -> FloatArray:
+        """φ_2^|j−k| and φ_1 |j−k| φ_2^(|j−k|−1)."""
         return np.stack([phi[1] ** self.lag, phi[0] * self._power(phi[1], 1)])
 
     def curvature(self, phi: FloatArray) -> FloatArray:
+        """Zero twice in φ_1, the only structure here that is not linear in φ."""
         mixed = self._power(phi[1], 1)
         return np.array([[np.zeros_like(mixed), mixed], [mixed, phi[0] * self._power(phi[1], 2)]])
 

@@ -67,6 +67,7 @@ class Point:
 
     @property
     def VinvX(self) -> FloatArray:
+        """V⁻¹X, subjects × T × p."""
         return self.U[..., :-1]
 
     @property
