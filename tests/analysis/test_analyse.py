@@ -202,6 +202,8 @@ def test_planned_covariates_give_a_standardised_risk_difference_as_a_sensitivity
     at = {"endpoint": "sri4", "set": "mitt", "rule": "nri", "method": "g-computation, ye"}
     row = adjusted.tables["binary_sensitivities"].filter(**at).row(0, named=True)
     study = io.read_trial(datasets.sample_data_path())
+    assert study.primary is not None
+    assert study.subject_sheet is not None
     visit = study.primary.visit
     status = adjusted.endpoints.binary.filter(pl.col("endpoint") == "sri4", pl.col("visit").cast(pl.String) == visit)
     people = adjusted.sets.filter("mitt").join(study.subject_sheet.select("subject", "age"), on="subject")
