@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from il2cyto.gt._plan import Events
 
-#: Parts of equal number of events, the fewest events in one, and how much longer than usual one may take.
+#: Parts of equal number of events (a few more where it does not divide), the fewest events in one, and how much longer than usual one may take.
 PARTS, FEWEST, LONGEST = 100, 20, 5.0
 
 
@@ -21,7 +21,8 @@ def interrupted(events: Events) -> bool:
     clock = next((c.index for c in events.plan.panel.channels if c.detector == "time"), None)
     if clock is None or events.n < PARTS * FEWEST:
         return False
-    time = np.asarray(events.file.events([clock]), dtype=np.float64).reshape(-1)
-    durations = np.diff(time[np.linspace(0, time.size - 1, PARTS + 1).astype(np.int64)])
+    ends = slice(None, None, (events.n - 1) // PARTS)
+    time = np.asarray(events.file.events([clock], rows=ends), dtype=np.float64).reshape(-1)
+    durations = np.diff(time)
     usual = float(np.median(durations))
     return bool(usual > 0 and durations.max() > LONGEST * usual)
