@@ -104,6 +104,7 @@ def apply(
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:
         return _refused(events, sample, keep_masks=keep_masks)
+    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     program = compile_plan(events, source.decide, polygons, medians=True, densities=keep_densities)
     reported = [p.name for p in template.reported]
     members = Members(reported if keep_masks else (), program, events.n)
@@ -117,7 +118,6 @@ def apply(
     found, canvas = search.finish(engine.counts), engine.canvas
     drawn = densities(program.views, canvas.grids, canvas.spectra)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
-    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},

@@ -9,7 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from il2cyto.gt._plan import Events
 
-#: Parts of equal number of events (a few more where it does not divide), the fewest events in one, and how much longer than usual one may take.
+#: Parts of equal number of events (a few more where it does not divide), the fewest events in one, and how much longer than
+#: usual one may take.
 PARTS, FEWEST, LONGEST = 100, 20, 5.0
 
 

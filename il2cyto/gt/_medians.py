@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from il2cyto.gt._engine import Engine, Sink, no_sink
+from il2cyto.gt._engine import Engine, no_sink
 from il2cyto.gt._kernels._bins import windows
-from il2cyto.gt._kernels._ops import BIN, BINS, COUNT, GATHER, GRID, HISTOGRAM, SPECTRUM
+from il2cyto.gt._kernels._ops import BINS, GATHER, HISTOGRAM
 from il2cyto.gt._program import EXACT
+from il2cyto.gt._prune import only_histograms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
+    from il2cyto.gt._engine import Sink
     from il2cyto.gt._plan import Events
     from il2cyto.gt._program import Program
 
@@ -48,12 +50,13 @@ class Search:
         self._attempts, self._room = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._histograms = np.zeros((n, BINS), dtype=np.uint32)
         self._found, self._open = np.full(n, np.nan), np.ones(n, dtype=np.bool_)
-        self._windows = np.zeros((n, 2), dtype=np.float32)
+        self._windows, self._values = np.zeros((n, 2), dtype=np.float32), np.empty(0)
         if n:
             glance = no_sink()._replace(histograms=self._histograms)
-            _run(Engine(events, replace(program, ops=_alone(program.ops)), glance, parts=_PARTS))
+            _run(Engine(events, only_histograms(program, np.arange(n)), glance, parts=_PARTS))
             self._look(np.arange(n))
-        self._prepare()
+        self.sink = self._make_room()
+        self.program = replace(program, ops=_with_gather(program.ops, self._chosen))
 
     def finish(self, counts: IntArray) -> Mapping[tuple[str, str], float]:
         """The medians, once the engine has run; NaN without events. `counts` are the engine's."""
@@ -64,8 +67,8 @@ class Search:
         self._open &= totals > 0
         self._take(ranks)
         while self._open.any():
-            self._prepare()
-            _run(Engine(self._events, replace(self.program, ops=_alone(self.program.ops)), self.sink))
+            self.sink = self._make_room()
+            _run(Engine(self._events, only_histograms(self._whole, self._chosen, kind=GATHER), self.sink))
             self._take(ranks)
         return {pair: float(self._found[h]) for pair, h in pairs.items()}
 
@@ -74,11 +77,11 @@ class Search:
         ends, inside = np.empty((of.size, 2), dtype=np.float32), np.empty(of.size)
         windows(self._histograms[of], self._attempts[of], ends, inside)
         self._windows[of] = ends
-        # As many as of all events, and four standard deviations more.
-        self._room[of] = _PARTS * (inside + 4 * np.sqrt(inside) + 8)
+        # A quarter more than expected, since values are not evenly spread in a bin, and four standard deviations.
+        self._room[of] = _PARTS * (1.25 * inside + 4 * np.sqrt(inside) + 8)
 
-    def _prepare(self) -> None:
-        """Make room for the values that the next pass keeps."""
+    def _make_room(self) -> Sink:
+        """Choose the medians that the next pass looks for, and make room for the values it keeps."""
         wanted = np.flatnonzero(self._open)
         self._chosen = wanted[np.cumsum(self._room[wanted]) <= _AT_ONCE]
         if not self._chosen.size:
@@ -87,12 +90,9 @@ class Search:
         rooms[self._chosen + 1] = self._room[self._chosen] + 1
         rooms = np.cumsum(rooms)
         seen = np.zeros((self._open.size, 2), dtype=np.int64)
-        self.sink = Sink(np.zeros((0, BINS), dtype=np.uint32), self._windows, seen, rooms, np.empty(rooms[-1]))
-        ops = self._whole.ops
-        looked_for = ops[:, 0] == HISTOGRAM
-        ops = ops[~looked_for | np.isin(ops[:, 3], self._chosen)].copy()
-        ops[ops[:, 0] == HISTOGRAM, 0] = GATHER
-        self.program = replace(self._whole, ops=ops)
+        if rooms[-1] > self._values.size:
+            self._values = np.empty(rooms[-1])
+        return no_sink()._replace(windows=self._windows, seen=seen, rooms=rooms, values=self._values)
 
     def _take(self, ranks: IntArray) -> None:
         """Take the medians that are among the values kept, and look further for the others."""
@@ -118,6 +118,9 @@ def _run(engine: Engine) -> None:
         pass
 
 
-def _alone(ops: IntArray) -> IntArray:
-    """The operations without those that count and draw what is counted and drawn already."""
-    return ops[~np.isin(ops[:, 0], (COUNT, BIN, GRID, SPECTRUM))]
+def _with_gather(ops: IntArray, chosen: IntArray) -> IntArray:
+    """All operations, with those that fill the chosen histograms made to keep values, and without the other histograms."""
+    fills = ops[:, 0] == HISTOGRAM
+    ops = ops[~fills | np.isin(ops[:, 3], chosen)].copy()
+    ops[ops[:, 0] == HISTOGRAM, 0] = GATHER
+    return ops
