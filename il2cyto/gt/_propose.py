@@ -136,7 +136,7 @@ class _OwnCuts:
             proposal = _corner.join(values, gate.slant, axes)
         else:
             proposal = _fit(values, gate, tree, rng)
-        self._record(population, gate, proposal, len(values), tree)
+        self._record(population, gate, proposal, tree)
         if proposal.found:
             if "cut" in proposal.cuts:
                 self._cuts[population.name] = proposal.cuts["cut"]
@@ -155,7 +155,8 @@ class _OwnCuts:
         cut = Cut(of.at, spread=0.0) if isinstance(of, FixedGate) else self._cuts.get(axis.of)
         return Proposal.failed(f"{axis.of} has no cut") if cut is None else Proposal({"cut": cut})
 
-    def _record(self, population: Population, gate: Gate, proposal: Proposal, n: int, tree: RowTree) -> None:
+    def _record(self, population: Population, gate: Gate, proposal: Proposal, tree: RowTree) -> None:
+        n = tree.nodes[population.parent].count
         for coordinate, c in proposal.cuts.items():
             row = (
                 *(self._sample, population.name, coordinate, gate.method),

@@ -1,41 +1,47 @@
-"""The tree by lists of events: each population looks only at its parent's, and only in the channels of its own gate."""
+"""The tree by sets of events: each population looks only at its parent's, and only in the channels of its own gate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._kernels._columns import membership
+from il2cyto.gt._kernels._columns import list_bits, set_bits
+from il2cyto.gt._scale import scale_of
 from il2cyto.gt._tree import fitted_shape, fixed_shape
-from il2cyto.gt._values import Values
+from il2cyto.gt._values import MOST, Sample, Values, rescaled, share_of
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import RefGate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
+    from il2cyto.gt._tree import Scales
     from il2cyto.gt._types import Decision
     from il2cyto.template import Gate, GatingTemplate, Population
 
     FloatArray = npt.NDArray[np.float64]
     BoolArray = npt.NDArray[np.bool_]
+    Bits = npt.NDArray[np.uint8]
 
-#: Columns that are kept for the next population: two channels of a gate, which its complement needs too.
-_KEPT = 2
+#: Columns that are kept for the next populations: a few channels of the gates at hand, and of those below.
+_KEPT = 6
+#: A population of this part of its parent or more is sampled for the gates below while it is found.
+_SMALLEST = 4
 
 
 @dataclass(slots=True)
 class RowNode(Node):
-    """A population of one file with the numbers of its events, ascending; None where it is not evaluable."""
+    """A population of one file with its events, one bit each; None where it is not evaluable."""
 
-    rows: npt.NDArray[np.uint32] | None = None
+    bits: Bits | None = None
 
 
 class Fit(Protocol):
@@ -47,7 +53,8 @@ class Fit(Protocol):
 class RowTree(Walk[RowNode]):
     """The populations of one file that the gates of `wanted` stand on, and these gates themselves.
 
-    With `most`, about so many events spread evenly over the file are looked at. Memory: 4 bytes for each event of each population on the way, 8 for each value of the gate at hand.
+    With `most`, about so many events spread evenly over the file are looked at. Memory: one bit for each event and population on
+    the way, and the values of at most about 131,072 events in each channel of the gate at hand.
     """
 
     def __init__(self, events: Events, fit: Fit, wanted: Collection[str], *, most: int | None = None) -> None:
@@ -55,74 +62,109 @@ class RowTree(Walk[RowNode]):
         self._values = Values(events)
         self._columns: dict[tuple[str, str], FloatArray] = {}
         self._cuts: dict[str, Mapping[str, float]] = {}
-        rows = self._values.usable()
-        flags = Flag.NONFINITE if rows.size < events.n else Flag.NONE
-        if most is not None and rows.size > most:
-            rows = rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
-        self.nodes = {ROOT: RowNode(flags, count=rows.size, parent_count=rows.size, rows=rows)}
+        self._ahead = _channels_below(self.template, wanted)
+        bits = self._values.usable()
+        count = _count(bits)
+        flags = Flag.NONFINITE if count < events.n else Flag.NONE
+        if most is not None and count > most:
+            rows, bits = list_bits(bits, 0, events.n), np.zeros_like(bits)
+            rows = rows[np.linspace(0, count - 1, most).astype(np.int64)]
+            count = set_bits(bits, rows, np.ones(most, dtype=np.bool_))
+        self.nodes = {ROOT: RowNode(flags, count=count, parent_count=count, bits=bits)}
         needed = _with_all_above(self.template, wanted)
         for name in self.template.order:
             if name in needed:
                 self.nodes[name] = self._evaluate(self.template.by_name[name])
 
     def values(self, key: str, population: str) -> FloatArray:
-        """Values of a channel on the template's scale for the events of a population."""
+        """Values of a channel on the template's scale for the events of a population, or for about 131,072 of them."""
         if (key, population) not in self._columns:
-            while len(self._columns) >= _KEPT:
-                self._columns.pop(next(iter(self._columns)))
-            self._columns[key, population] = self._values.scaled(key, self._rows(population))
+            self._keep(key, population, self._scaled(key, self.linear(key, population)))
         return self._columns[key, population]
 
     def linear(self, key: str, population: str) -> FloatArray:
-        """Compensated values of a channel on the linear scale for the events of a population."""
-        return self._values.linear(key, self._rows(population))
+        """Compensated values on the linear scale for the same events."""
+        return self._values.linear(key, self._bits(population), self.nodes[population].count)
 
-    def _rows(self, population: str) -> npt.NDArray[np.uint32]:
-        rows = self.nodes[population].rows
-        if rows is None:
+    def rows(self, population: str) -> npt.NDArray[np.uint32]:
+        """The numbers of a population's events in the file, ascending."""
+        return list_bits(self._bits(population), 0, self.events.n)
+
+    def _keep(self, key: str, population: str, values: FloatArray) -> None:
+        while len(self._columns) >= _KEPT:
+            self._columns.pop(next(iter(self._columns)))
+        self._columns[key, population] = values
+
+    def _scaled(self, key: str, linear: FloatArray) -> FloatArray:
+        scale = scale_of(self.plan, key)
+        return scale(linear) if key in self.template.dimensions else rescaled(linear, scale.spec)
+
+    def _bits(self, population: str) -> Bits:
+        bits = self.nodes[population].bits
+        if bits is None:
             msg = "a population that is not evaluable has no events"
             raise ValueError(msg)
-        return rows
+        return bits
 
     def _empty(self, flags: Flag, cut_flags: Flag, parent: RowNode) -> RowNode:
         return RowNode(flags, cut_flags, parent_count=parent.count)
 
     def _filled(self, population: Population, parent: RowNode, *, missing: bool) -> RowNode:
-        rows = self._rows(population.parent)
+        bits = self._bits(population.parent)
         if not missing:
             inside = self._inside(population, population.parent)
             if inside is None:
                 return self._empty(Flag.GATE_FAILED, Flag.GATE_FAILED, parent)
-            rows = rows[inside]
-        return RowNode(Flag.NONE, Flag.NONE, rows.size, parent.count, rows)
+            bits = bits & inside
+        return RowNode(Flag.NONE, Flag.NONE, _count(bits), parent.count, bits)
 
-    def _inside(self, population: Population, of: str) -> BoolArray | None:
-        """Which events of the population `of` another's gate takes in; None where that gate has no cut."""
-        gate, among = population.gate, _Among(self, of)
+    def _inside(self, population: Population, of: str) -> Bits | None:
+        """Which events of the population `of` another's gate takes in; None where that gate has no cut. Other bits say nothing."""
+        gate, name = population.gate, population.name
         if population.expression is not None:
-            inside: BoolArray = population.expression.evaluate(
-                lambda name: membership(self._rows(of), self._rows(name))
-            )
+            inside: Bits = population.expression.evaluate(self._bits)
             return inside
         if gate is None:
-            msg = f"population {population.name!r} has no gate"
+            msg = f"population {name!r} has no gate"
             raise ValueError(msg)
         if isinstance(gate, RefGate):
             return self._referred(gate, of)
+        if population.parent == of and name in self.nodes:
+            return self.nodes[name].bits
         if not gate.fitted:
-            return fixed_shape(gate, among)
-        if population.parent == of and population.name not in self._cuts:
+            return self._shape(name, of, partial(fixed_shape, gate))
+        if population.parent == of and name not in self._cuts:
             cuts = self._fit(population, gate, self).cuts
             if cuts is not None:
-                self._cuts[population.name] = cuts
-        return (
-            fitted_shape(gate, among, self._cuts[population.name], {}).mask if population.name in self._cuts else None
-        )
+                self._cuts[name] = cuts
+        if name not in self._cuts:
+            return None
+        return self._shape(name, of, lambda among: fitted_shape(gate, among, self._cuts[name], {}).mask)
 
-    def _referred(self, gate: RefGate, of: str) -> BoolArray | None:
+    def _referred(self, gate: RefGate, of: str) -> Bits | None:
         inside = self._inside(self.template.by_name[gate.of], of) if self.nodes[gate.of].evaluable else None
         same = gate.same_side(self.template.by_name[gate.of].gate)
         return inside if same or inside is None else ~inside
+
+    def _shape(self, name: str, of: str, shape: Callable[[Scales], BoolArray]) -> Bits:
+        """Which events of the population `of` lie in the shape of another's gate."""
+        gate = self.template.by_name[name].gate
+        keys = gate.keys if gate else ()
+        inside = np.zeros_like(self._bits(of))
+        if self.nodes[of].count <= MOST:  # the values to which the gate was fitted
+            set_bits(inside, self.rows(of), shape(_Among(self, of)))
+            return inside
+        ahead = self._ahead.get(name, ())
+        sample = Sample(ahead, share_of(self.nodes[of].count // _SMALLEST))
+        for piece in self._values.pieces(keys, self._bits(of), ahead, sample.share):
+            chosen = shape(_Some(self, piece.columns))
+            set_bits(inside, piece.rows, chosen)
+            few = chosen[piece.few]
+            sample.add(piece.lots[few], {key: values[few] for key, values in piece.others.items()})
+        if sample.full:
+            for key, values in sample.columns().items():
+                self._keep(key, name, self._scaled(key, values))
+        return inside
 
     def _n_at_top(self, population: Population, key: str) -> int:
         del population, key
@@ -130,8 +172,26 @@ class RowTree(Walk[RowNode]):
 
 
 @dataclass(frozen=True, slots=True)
+class _Some:
+    """The columns of some events of a population."""
+
+    tree: RowTree
+    columns: Mapping[str, FloatArray]
+
+    @property
+    def plan(self) -> Plan:
+        return self.tree.plan
+
+    def scaled(self, key: str) -> FloatArray:
+        return self.tree._scaled(key, self.columns[key].copy())
+
+    def linear(self, key: str) -> FloatArray:
+        return self.columns[key]
+
+
+@dataclass(frozen=True, slots=True)
 class _Among:
-    """The columns of one population's events."""
+    """The columns of all events of a population."""
 
     tree: RowTree
     population: str
@@ -145,6 +205,22 @@ class _Among:
 
     def linear(self, key: str) -> FloatArray:
         return self.tree.linear(key, self.population)
+
+
+def _count(bits: Bits) -> int:
+    return int(np.bitwise_count(bits).sum(dtype=np.int64))
+
+
+def _channels_below(template: GatingTemplate, wanted: Collection[str]) -> dict[str, list[str]]:
+    """Population -> the channels in which fitted gates look at it, as parent or as reference."""
+    found: dict[str, list[str]] = {}
+    for population in (template.by_name[name] for name in template.order if name in wanted):
+        gate = population.gate
+        if gate is not None and gate.fitted:
+            for name in (population.parent, getattr(gate, "reference", None)):
+                if name is not None:
+                    found[name] = list(dict.fromkeys([*found.get(name, ()), *gate.keys]))
+    return found
 
 
 def _with_all_above(template: GatingTemplate, wanted: Collection[str]) -> set[str]:

@@ -80,13 +80,13 @@ def assert_same_rows(file, plan, cuts):
     """Lists of events, by which cuts are proposed, hold the events that whole columns give."""
     source, template = FinalCuts(cuts, "s"), plan.template
     fresh = Events(file, plan)
-    rows = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order).nodes
-    assert "_linear" not in vars(fresh), "lists of events made whole columns"
+    sets = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order)
+    assert "_linear" not in vars(fresh), "sets of events made whole columns"
     tree = Tree(Events(file, plan), lambda population, gate, tree: source.decide(population))
     for name, node in tree.nodes.items():
-        assert rows[name].evaluable == node.evaluable, name
+        assert sets.nodes[name].evaluable == node.evaluable, name
         if node.evaluable:
-            np.testing.assert_array_equal(rows[name].rows, np.flatnonzero(node.mask), err_msg=name)
+            np.testing.assert_array_equal(sets.rows(name), np.flatnonzero(node.mask), err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["tnk", "tbnk"])
