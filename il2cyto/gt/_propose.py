@@ -89,10 +89,10 @@ def propose(
     source = _OwnCuts(content, sample, given or {}, control)
     wanted = _open_gates(events.plan, source.given)
     if panel is None:
-        tree = RowTree(events, source, {*wanted, *expected_of(events.plan.template)})
+        tree = RowTree(events, source, expected_of(events.plan.template), only_fitted=wanted)
         panel = judge(tree, own_cuts, left_out=control).reason
     else:
-        RowTree(events, source, wanted)
+        RowTree(events, source, (), only_fitted=wanted)
     return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
 
 

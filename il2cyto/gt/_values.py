@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     Bits = npt.NDArray[np.uint8]
     Columns = Mapping[str, FloatArray]
 
-#: A file of up to this many bytes is read once and held as it is stored; a larger one is read again for each column.
-HELD_BYTES: Final = 1 << 24
-#: Events of a population to which a gate is fitted, and events whose membership is found at once.
-MOST, PIECE = 1 << 17, 1 << 16
+#: Columns of up to this many bytes, at 4 for each number, are read once and held; of a larger file, they are read again for each
+#: population.
+HELD_BYTES: Final = 17 << 20
+#: Events of a population to which a gate is fitted, to which expectations are put, and whose membership is found at once.
+MOST, GLANCE, PIECE = 1 << 17, 20_000, 1 << 16
 LOTS: Final = 256
 
 
@@ -61,26 +62,26 @@ class Stored:
         self._plan, self._mixing = plan, {column: mixing.of_key(key)[0].parts for column, key in own.items()}
         sources = {channel.index for channels in plan.sources.values() for channel in channels}
         columns = tuple(sorted(sources | {column for mixed in self._mixing.values() for column, _ in mixed}))
-        self.blocks = events.file.blocks(columns)
-        self._place = dict(zip(columns, self.blocks.positions.tolist(), strict=True))
+        self.columns, self.blocks = columns, events.file.blocks(columns)
 
     def sources(self, key: str) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Where in a block's rows the columns are that make up a channel, and their weights."""
+        """Which of the columns make up a channel, and their weights."""
         mixed = self._mixing[self._plan.channels[key].index]
-        positions = np.array([self._place[column] for column, _ in mixed], dtype=np.int64)
-        return positions, np.array([weight for _, weight in mixed])
+        places = np.array([self.columns.index(column) for column, _ in mixed], dtype=np.int64)
+        return places, np.array([weight for _, weight in mixed])
 
 
 class Values:
     """Reads the channels of one file for some of its events, which are given as packed bits.
 
-    Memory: the file as stored where it has no more than 16 MB, else one block of it; one byte an event where there are more
-    than :data:`MOST`; and what is asked for.
+    Memory: the columns of the plan where they have no more than 18 MB, else one block of the file; one byte an event where there
+    are more than :data:`MOST`; and what is asked for.
     """
 
     def __init__(self, events: Events) -> None:
         self._events, self.plan, self._stored = events, events.plan, Stored(events)
         self._held: npt.NDArray[Any] | None = None
+        self._hold = 4 * len(self._stored.columns) * events.n <= HELD_BYTES
         self._lots = np.zeros(events.n if events.n > MOST else 0, dtype=np.uint8)
         self._known: dict[str, tuple[npt.NDArray[np.int64], FloatArray]] = {}
 
@@ -89,11 +90,11 @@ class Values:
         bits = np.zeros(-(-self._events.n // 8), dtype=np.uint8)
         for start, block in self._blocks():
             found = np.empty(len(block), dtype=np.uint32)
-            count = list_finite(block, start, self._stored.blocks.positions, found)
+            count = list_finite(block, start, self._positions, found)
             set_bits(bits, found[:count], np.ones(count, dtype=np.bool_))
             if self._lots.size:
                 numbers = block.view(np.uint32 if block.dtype == np.float32 else np.uint64)
-                draw_lots(numbers, self._lots[start : start + len(block)])
+                draw_lots(numbers, self._positions, self._lots[start : start + len(block)])
         return np.packbits(self._events.usable) if self.plan.template.dimensions else bits
 
     def pieces(self, keys: Sequence[str], bits: Bits, more: Sequence[str] = (), share: int = LOTS) -> Iterator[Piece]:
@@ -104,8 +105,8 @@ class Values:
         pending: list[Piece] = []
         for start, block in self._blocks():
             rows = list_bits(bits, start, len(block))
-            lots = self._lots[rows] if self._lots.size else np.zeros(rows.size, dtype=np.uint8)
-            few = np.flatnonzero(lots < share) if more else rows[:0]
+            lots = self._lots[rows] if more else self._lots[:0]
+            few = np.flatnonzero(lots < share)
             columns = {key: self._gathered(key, block, start, rows) for key in keys}
             others = {key: self._gathered(key, block, start, rows[few]) for key in more}
             pending.append(Piece(rows, columns, few, lots[few], others))
@@ -115,12 +116,15 @@ class Values:
         if pending:
             yield _joined(pending)
 
-    def linear(self, key: str, bits: Bits, count: int) -> FloatArray:
-        """Compensated values of a marker or dimension on the linear scale; see :class:`Sample` where there are many events."""
-        sample = Sample([key], share_of(count))
-        for piece in self.pieces([], bits, [key], sample.share):
+    def linear(self, keys: Sequence[str], bits: Bits, count: int) -> dict[str, FloatArray]:
+        """Compensated values of markers or dimensions on the linear scale; see :class:`Sample` where there are many events."""
+        if count <= MOST:
+            found = [piece.columns for piece in self.pieces(keys, bits)]
+            return {key: np.concatenate([np.empty(0), *(columns[key] for columns in found)]) for key in keys}
+        sample = Sample(keys, share_of(count))
+        for piece in self.pieces((), bits, keys, sample.share):
             sample.add(piece.lots, piece.others)
-        return sample.columns()[key]
+        return sample.columns()
 
     def _gathered(self, key: str, block: npt.NDArray[Any], start: int, rows: Rows) -> FloatArray:
         if key in self.plan.template.dimensions:
@@ -131,20 +135,26 @@ class Values:
 
     def _sources(self, key: str) -> tuple[npt.NDArray[np.int64], FloatArray]:
         if key not in self._known:
-            self._known[key] = self._stored.sources(key)
+            places, weights = self._stored.sources(key)
+            self._known[key] = self._positions[places], weights
         return self._known[key]
+
+    @property
+    def _positions(self) -> npt.NDArray[np.int64]:
+        """Where in a block's rows the columns of the plan are."""
+        return np.arange(len(self._stored.columns)) if self._hold else self._stored.blocks.positions
 
     def _blocks(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         if self._held is not None:
             yield 0, self._held
             return
         for start, block in self._stored.blocks:
-            if start == 0 and block.nbytes // len(block) * self._events.n <= HELD_BYTES:
-                self._held = np.empty((self._events.n, block.shape[1]), dtype=block.dtype)
-            if self._held is None:
+            if not self._hold:
                 yield start, block
-            else:
-                self._held[start : start + len(block)] = block
+                continue
+            if self._held is None:
+                self._held = np.empty((self._events.n, len(self._stored.columns)), dtype=block.dtype)
+            np.take(block, self._stored.blocks.positions, axis=1, out=self._held[start : start + len(block)])
         if self._held is not None:
             yield 0, self._held
 
@@ -159,6 +169,7 @@ class Sample:
         self.share, self._first = share, share
         self._lots = [np.empty(0, dtype=np.uint8)]
         self._columns = {key: [np.empty(0)] for key in keys}
+        self._count = 0
 
     @property
     def full(self) -> bool:
@@ -167,11 +178,12 @@ class Sample:
 
     def add(self, lots: npt.NDArray[np.uint8], columns: Columns) -> None:
         """Take events with their lots, and leave out more of all where they have become too many."""
-        self._lots.append(lots)
+        keep = lots < self.share
+        self._lots.append(lots[keep])
         for key, values in columns.items():
-            self._columns[key].append(values)
-        self._leave_out()
-        while self.share > 1 and sum(own.size for own in self._lots) > MOST:
+            self._columns[key].append(values[keep])
+        self._count += self._lots[-1].size
+        while self.share > 1 and self._count > MOST:
             self.share //= 2
             self._leave_out()
 
@@ -184,12 +196,13 @@ class Sample:
         self._lots = [lots[kept] for lots, kept in zip(self._lots, keep, strict=True)]
         for key, parts in self._columns.items():
             self._columns[key] = [values[kept] for values, kept in zip(parts, keep, strict=True)]
+        self._count = sum(lots.size for lots in self._lots)
 
 
 def share_of(count: int) -> int:
     """A power of two below which the lots of more than :data:`MOST` of so many events surely are; all lots if there are fewer."""
     share = LOTS
-    while share > 1 and count * share > 4 * MOST * LOTS:
+    while share > 1 and count * share > 2 * MOST * LOTS:
         share //= 2
     return share
 

@@ -71,11 +71,11 @@ def set_bits(bits: Bits, rows: Rows, chosen: npt.NDArray[np.bool_]) -> int:
 
 
 @kernel
-def draw_lots(numbers: IntArray, lots: Bits) -> None:
+def draw_lots(numbers: IntArray, columns: IntArray, lots: Bits) -> None:
     """Give each event a lot from 0 to 255 that hangs on its own numbers alone, taken as integers."""
     for i in range(numbers.shape[0]):
         mixed = np.uint64(0)
-        for k in range(numbers.shape[1]):
+        for k in columns:
             mixed = (mixed ^ np.uint64(numbers[i, k])) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
         lots[i] = mixed >> np.uint64(56)
