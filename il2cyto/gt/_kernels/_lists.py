@@ -31,12 +31,15 @@ def usable_events(
     largest = exponent - exponent
     for i in range(bits.size):
         largest = max(largest, bits[i] & exponent)
+    if largest < exponent:
+        for i in range(n):
+            found[i] = i
+        return n
     count = 0
     for i in range(n):
         finite = True
-        if largest == exponent:
-            for column in needed:
-                finite &= math.isfinite(raw[i, column])
+        for column in needed:
+            finite &= math.isfinite(raw[i, column])
         found[count] = i
         count += finite
     return count
