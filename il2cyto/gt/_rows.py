@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Bits = npt.NDArray[np.uint8]
 
 #: Columns that are kept for the next populations: a few channels of the gates at hand, and of those below.
-_KEPT = 6
+_KEPT = 4
 #: A population of this part of its parent or more is sampled for the gates below while it is found.
 _SMALLEST = 4
 
@@ -55,7 +55,7 @@ class RowTree(Walk[RowNode]):
 
     Of the gates in `only_fitted` the cuts are wanted and nobody asks for their events. With `most`, about so many events spread
     evenly over the file are looked at. Memory: one bit for each event and population on the way, and the values of at most
-    about 131,072 events in a few channels.
+    about 100,000 events in a few channels.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RowTree(Walk[RowNode]):
         self._columns: dict[tuple[str, str], FloatArray] = {}
         self._cuts: dict[str, Mapping[str, float]] = {}
         self._glances: dict[tuple[str, str], FloatArray] = {}
-        self._ahead = _channels_fitted(self.template, {*wanted, *only_fitted})
+        self._ahead = _channels_fitted(self.plan, {*wanted, *only_fitted})
         self._expected = _channels_expected(self.plan, wanted)
         bits = self._values.usable()
         count = _count(bits)
@@ -89,7 +89,7 @@ class RowTree(Walk[RowNode]):
                 self.nodes[name] = self._evaluate(self.template.by_name[name])
 
     def values(self, key: str, population: str) -> FloatArray:
-        """Values of a channel on the template's scale for the events of a population, or for about 131,072 of them."""
+        """Values of a channel on the template's scale for the events of a population, or for about 100,000 of them."""
         if (key, population) not in self._columns:
             self._keep(population, self._linear([key, *self._looked_at(population)], population), [key])
         return self._columns[key, population]
@@ -126,7 +126,7 @@ class RowTree(Walk[RowNode]):
         """Keep what the next gates and the expectations look at, the first columns longest."""
         fitted = [*fitted, *self._ahead.get(population, ())]
         glanced_at = [*glanced_at, *self._expected.get(population, ())]
-        for key, values in reversed(linear.items()):
+        for key, values in reversed(list(linear.items())):
             scaled = self._scaled(key, values)
             if key in glanced_at:
                 self._glances[key, population] = scaled[:: -(-scaled.size // GLANCE) or 1].copy()
@@ -258,12 +258,13 @@ def _count(bits: Bits) -> int:
     return int(np.bitwise_count(bits).sum(dtype=np.int64))
 
 
-def _channels_fitted(template: GatingTemplate, fitted: Collection[str]) -> dict[str, list[str]]:
+def _channels_fitted(plan: Plan, fitted: Collection[str]) -> dict[str, list[str]]:
     """Population -> the channels in which gates to be fitted look at it, as parent or as reference."""
     found: dict[str, list[str]] = {}
+    template = plan.template
     for population in (template.by_name[name] for name in template.order if name in fitted):
         gate = population.gate
-        if gate is not None and gate.fitted:
+        if gate is not None and gate.fitted and not plan.missing(population):
             for name in (population.parent, getattr(gate, "reference", None)):
                 if name is not None:
                     found.setdefault(name, []).extend(gate.keys)

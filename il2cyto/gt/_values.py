@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 #: Columns of up to this many bytes, at 4 for each number, are read once and held; of a larger file, they are read again for each
 #: population.
-HELD_BYTES: Final = 17 << 20
+HELD_BYTES: Final = 14 << 20
 #: Events of a population to which a gate is fitted, to which expectations are put, and whose membership is found at once.
-MOST, GLANCE, PIECE = 1 << 17, 20_000, 1 << 16
+MOST, GLANCE, PIECE = 100_000, 20_000, 1 << 15
 LOTS: Final = 256
 
 
@@ -74,7 +74,7 @@ class Stored:
 class Values:
     """Reads the channels of one file for some of its events, which are given as packed bits.
 
-    Memory: the columns of the plan where they have no more than 18 MB, else one block of the file; one byte an event where there
+    Memory: the columns of the plan where they have no more than 14 MB, else one block of the file; one byte an event where there
     are more than :data:`MOST`; and what is asked for.
     """
 
@@ -146,7 +146,8 @@ class Values:
 
     def _blocks(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         if self._held is not None:
-            yield 0, self._held
+            for start in range(0, self._events.n, PIECE):
+                yield start, self._held[start : start + PIECE]
             return
         for start, block in self._stored.blocks:
             if not self._hold:
@@ -154,9 +155,9 @@ class Values:
                 continue
             if self._held is None:
                 self._held = np.empty((self._events.n, len(self._stored.columns)), dtype=block.dtype)
-            np.take(block, self._stored.blocks.positions, axis=1, out=self._held[start : start + len(block)])
-        if self._held is not None:
-            yield 0, self._held
+            held = self._held[start : start + len(block)]
+            np.take(block, self._stored.blocks.positions, axis=1, out=held)
+            yield start, held
 
 
 class Sample:
@@ -188,8 +189,8 @@ class Sample:
             self._leave_out()
 
     def columns(self) -> dict[str, FloatArray]:
-        """The values of the events taken."""
-        return {key: np.concatenate(parts) for key, parts in self._columns.items()}
+        """Hand over the values of the events taken."""
+        return {key: np.concatenate(self._columns.pop(key)) for key in list(self._columns)}
 
     def _leave_out(self) -> None:
         keep = [lots < self.share for lots in self._lots]

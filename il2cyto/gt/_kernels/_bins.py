@@ -95,9 +95,9 @@ def _bin_of(counts: CountArray, rank: float) -> tuple[int, float, int]:
 
 
 @kernel
-def _value(bin_number: int, part: float) -> np.float32:
+def _value(bin_number: int, part: float) -> float:
     """The value that lies at a part of the way through a bin."""
     bits = np.empty(1, dtype=np.uint32)
     ordered = np.uint32((bin_number << BIN_SHIFT) + int(part * ((1 << BIN_SHIFT) - 1)))
     bits[0] = ordered ^ (np.uint32(_SIGN) if ordered >> 31 else np.uint32(0xFFFFFFFF))
-    return bits.view(np.float32)[0]
+    return float(bits.view(np.float32)[0])
