@@ -139,7 +139,7 @@ def test_of_a_population_of_many_events_a_sample_is_taken_that_hangs_on_them_and
         first, second = (np.sort(tree.values(key, "inside")) for tree in trees)
         assert 49_000 < first.size <= 100_000
         np.testing.assert_array_equal(first, second)
-        every = np.sort(trees[0]._values.linear([key], trees[0].nodes["inside"].bits, 1)[key])
+        every = np.sort(trees[0]._values.linear([key], trees[0]._bits("inside"), 1)[key])
         assert every.size == trees[0].nodes["inside"].count
         # The sample's median lies within four standard errors of the median of all.
         assert abs(np.searchsorted(every, np.median(trees[0].linear(key, "inside"))) / every.size - 0.5) < 2 / np.sqrt(
