@@ -108,7 +108,7 @@ class FcsFile:
             Bring them to the linear scale: undo logarithmic amplification (`$PnE`), divide by the gain (`$PnG`), and give
             Time in seconds (`$TIMESTEP`). Otherwise the numbers as stored, after the bit mask of integers.
         rows
-            Events to decode; for packed bits the first must be a multiple of 8.
+            Events to decode, all in between or every so many; for packed bits the first must be a multiple of 8.
 
         Returns
         -------
@@ -128,7 +128,8 @@ class FcsFile:
         with one_error(self.name):
             self._check_unchanged()
             layout = self._layout.of_rows(rows)
-            events = decode(self._bytes, layout, [channel.index for channel in channels])
+            step = rows.indices(self.n_events)[2]
+            events = decode(self._bytes, layout, [channel.index for channel in channels], step=step)
             return scale(events, channels, self._timestep) if preprocess else events
 
     def blocks(self, columns: Sequence[int]) -> Blocks:
