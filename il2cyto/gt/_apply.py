@@ -11,11 +11,11 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._flow import interrupted
 from il2cyto.gt._medians import Search
 from il2cyto.gt._program import EXACT
 from il2cyto.gt._types import Decision
 from il2cyto.gt._views import densities
+from il2cyto.pp._flow import flow_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -104,7 +104,8 @@ def apply(
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:
         return _refused(events, sample, keep_masks=keep_masks)
-    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
+    flow = flow_of(events.file)
+    of_file = Flag.FLOW_INTERRUPTED if flow is not None and flow.interrupted else Flag.NONE
     program = compile_plan(events, source.decide, polygons, medians=True, densities=keep_densities)
     reported = [p.name for p in template.reported]
     members = Members(reported if keep_masks else (), program, events.n)

@@ -13,13 +13,13 @@ from hypothesis import given, settings, strategies as st
 from il2cyto.errors import FcsWarning
 from il2cyto.gt import Events, Flag, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
-from il2cyto.gt._flow import interrupted
 from il2cyto.gt._linear import last_below, linear_cuts
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._scale import Scale
 from il2cyto.gt._tree import Tree
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
 from il2cyto.pp import transform
+from il2cyto.pp._flow import flow_of
 from il2cyto.template import Asinh, FlowJoBiex, FlowJoLog, GatingTemplate, Linear, Log, Logicle, NoTransform
 
 PROJECT = Path(__file__).parents[2]
@@ -34,7 +34,8 @@ def in_numpy(events, cuts, sample, polygons=None):
     of = {p.name: nodes[p.name] for p in populations}
     result["counts"] = {name: float(n.count) if n.evaluable else np.nan for name, n in of.items()}
     result["parent_counts"] = {name: float(n.parent_count) for name, n in of.items()}
-    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
+    flow = flow_of(events.file)
+    of_file = Flag.FLOW_INTERRUPTED if flow is not None and flow.interrupted else Flag.NONE
     result["flags"] = {name: int(n.flags | of_file) for name, n in of.items()}
     for side, version in (("low", "strict"), ("high", "loose")):
         result[side] = {
