@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated trial of 16 subjects and 4 visits, 10,000 events a file."""
-    return datasets.simulate_trial(tmp_path_factory.mktemp("trial"), subjects=16, visits=(0, 2, 10, 24), seed=11).parent
+    """A simulated trial of 16 subjects and 8 visits, 10,000 events a file."""
+    return datasets.simulate_trial(tmp_path_factory.mktemp("trial"), subjects=16, seed=11).parent
 
 
 @pytest.fixture(scope="module")
