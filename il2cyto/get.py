@@ -249,8 +249,8 @@ def absent_markers(data: AnnData | Panels) -> pl.DataFrame:
     Examples
     --------
     >>> from il2cyto import datasets, get
-    >>> get.absent_markers(datasets.toy_trial(subjects=2)).height
-    0
+    >>> get.absent_markers(datasets.toy_trial(subjects=2)).row(0)
+    ('tnk', 'lineage', 8, 8, 'NK_lineage', '')
     """
     return stack(data, lambda adata: absent_of(adata, template(adata)))
 
