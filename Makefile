@@ -28,9 +28,10 @@ coverage: $(VENV)/.stamp-test ## run the quick tests and say which lines they di
 bench: $(VENV)/.stamp ## gate simulated files, against FlowKit and against reading the bytes
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_engine.py
 
-lint: $(VENV)/.stamp-lint $(VENV)/.stamp-test ## check style, types, layers and dependencies
+lint: $(VENV)/.stamp-lint $(VENV)/.stamp-test ## check style, docstrings, types, layers and dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/interrogate il2cyto
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from il2cyto._study_types import Strict, Text
+from il2cyto._strict import Strict
+from il2cyto._study_types import Text
 
 Names = tuple[Text, ...]
 

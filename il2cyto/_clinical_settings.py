@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from il2cyto._study_types import Strict, StudyPath, Text
+from il2cyto._strict import Strict
+from il2cyto._study_types import StudyPath, Text
 
 BinaryEndpoint = Literal[
     "sri4",

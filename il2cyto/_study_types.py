@@ -5,13 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-
-class Strict(BaseModel):
-    """A part of the study file: it never changes, and refuses what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from pydantic import BeforeValidator, Field
 
 
 def no_url(value: object) -> object:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._absent import absent_of
 from il2cyto._absolute import absolute_counts
 from il2cyto._composition import split
 from il2cyto._drift import drift_of
 from il2cyto._intervals import wilson
 from il2cyto._keys import Layers, Obs, Obsm, Uns, Var
 from il2cyto._populations import ancestors, require_populations
+from il2cyto._share import share
 from il2cyto._tidy import LegendRow, each_sample, flag_legend, flag_names, panels, plain, sample_columns, stack
 from il2cyto.errors import PopulationError, SchemaError
 from il2cyto.io._templates import parse_template
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 __all__ = [
+    "absent_markers",
     "absolute_counts",
     "complete_cases",
     "composition",
@@ -47,6 +50,12 @@ __all__ = [
 ]
 
 _log = logging.getLogger("il2cyto")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _SAMPLE_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL)
 _CUT_SLOTS = {"value": Obsm.CUTS, "proposal": Obsm.CUTS_RAW, "spread": Obsm.CUTS_SPREAD, "flags": Obsm.CUT_FLAG}
 
@@ -87,8 +96,8 @@ def frequencies(
     >>> get.frequencies(adata, populations=["Treg"], denominator="T").columns[-4:]
     ['frequency', 'ci_low', 'ci_high', 'flags']
     """
-    named = [*(populations or ()), *((denominator,) if denominator else ())]
-    require_populations(_all_populations(data), named, caller="get.frequencies")
+    for named in (populations or (), (denominator,) if denominator else ()):
+        require_populations(_all_populations(data), named, caller="get.frequencies")
     return stack(data, lambda adata: _frequencies(adata, populations, denominator))
 
 
@@ -223,6 +232,29 @@ def flags(data: AnnData | Panels) -> pl.DataFrame:
     return stack(data, _flags)
 
 
+def absent_markers(data: AnnData | Panels) -> pl.DataFrame:
+    """List the markers and channels of the gating template that samples lack, and what that does.
+
+    Parameters
+    ----------
+    data
+        Cohort object.
+
+    Returns
+    -------
+    One row per panel and marker: `panel marker absent samples passed lost`. `absent` of `samples` lack it; `passed` names the gates
+    that are then passed through (flag MISSING_PASS), `lost` the populations that cannot be evaluated (CHANNEL_MISSING), joined by
+    ";". No rows where every sample has every marker, or the object does not say which channels its files have.
+
+    Examples
+    --------
+    >>> from il2cyto import datasets, get
+    >>> get.absent_markers(datasets.toy_trial(subjects=2)).height
+    0
+    """
+    return stack(data, lambda adata: absent_of(adata, template(adata)))
+
+
 def template(adata: AnnData) -> GatingTemplate:
     """Give the gating template that an object was gated with; its text travels with the object.
 
@@ -283,7 +315,7 @@ def _frequencies(adata: AnnData, populations: Sequence[str] | None, denominator:
     else:
         parent = [denominator] * len(names)
         total = np.broadcast_to(_layer(adata[:, [denominator]], Layers.COUNTS), count.shape)
-        frequency = _share(count, total)
+        frequency = share(count, total)
     # parent_counts stand where a fraction is not evaluable; its interval must not.
     low, high = wilson(np.where(np.isnan(frequency), np.nan, count), total)
     return _long(adata, names, parent).with_columns(
@@ -319,7 +351,7 @@ def _composition(adata: AnnData, parent: str) -> pl.DataFrame:
     return _long(adata[whole], names, [parent] * len(names)).with_columns(
         pl.Series("count", count.ravel()),
         pl.Series("parent_count", total.ravel()),
-        pl.Series("frequency", _share(count, total).ravel()),
+        pl.Series("frequency", share(count, total).ravel()),
     )
 
 
@@ -365,11 +397,6 @@ def _long(adata: AnnData, names: Sequence[str], parents: Sequence[str]) -> pl.Da
 
 def _layer(adata: AnnData, key: str) -> FloatArray:
     return np.asarray(adata.layers[key], np.float64)
-
-
-def _share(count: FloatArray, total: FloatArray) -> FloatArray:
-    share: FloatArray = np.divide(count, total, out=np.full(count.shape, np.nan), where=total > 0)
-    return share
 
 
 def _all_populations(data: AnnData | Panels) -> list[str]:

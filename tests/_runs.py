@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,11 @@ def make_trial(folder: Path, n: int = 4) -> Path:
 def il2cyto(*words: object) -> list[str]:
     """The command line as a new process runs it."""
     return [sys.executable, "-m", "il2cyto.cli", *map(str, words)]
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a new process, and wait for it."""
+    return subprocess.run(il2cyto(*words), capture_output=True, text=True, check=False, timeout=300)
 
 
 def write_sheet(folder: Path, names: list[str]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +11,10 @@ import polars as pl
 import pytest
 
 from il2cyto import checks, datasets
+from il2cyto._confounding import confounded_arms
 from il2cyto.inventory import CODES, explain, take_inventory
 from il2cyto.io import Spillover, open_fcs, read_study, write_fcs
+from tests._runs import run
 from tests.test_inventory import LABELS, NAMES, STUDY, TEMPLATE, inventory, tube, worse_than_info
 
 if TYPE_CHECKING:
@@ -56,18 +56,76 @@ def test_a_detector_set_otherwise_than_in_its_batch_is_found_on_the_same_cytomet
     ]
 
 
-def test_a_batch_of_one_arm_is_confounded_and_the_arm_is_not_named(tmp_path: Path) -> None:
-    for name in "abcdef":
-        tube(tmp_path / f"{name}.fcs")
-    (tmp_path / "subjects.csv").write_text("subject,arm\nP1,IL-2\nP2,IL-2\nP3,placebo\nP4,IL-2\nP5,placebo\n")
-    study = STUDY + "subjects: subjects.csv\narms: [placebo, IL-2]\n"
+ARMS = "subject,arm\nP1,IL-2\nP2,IL-2\nP3,placebo\nP4,placebo\nP5,placebo\n"
+APART = "a.fcs,P1,W0,b1 b.fcs,P2,W0,b1 c.fcs,P3,W0,b2 d.fcs,P4,W0,b2 e.fcs,P5,W0,b3"
 
-    taken = inventory(tmp_path, "a.fcs,P1,W0,b1 b.fcs,P2,W0,b1 c.fcs,P3,W0,b2 d.fcs,P4,W0,b2 e.fcs,P5,W0,b3", study)
 
-    assert found(taken, "W206") == [
-        ("W206", "", "CONFOUNDED_BATCH: the 2 subjects of batch b1 are all of one arm: "
-         "a difference between arms cannot be told from one between batches")
+def of_arms(folder: Path, rows: str) -> list[tuple[str, str]]:
+    """What is said of confounding in a study of two arms, as code and message."""
+    for row in rows.split():
+        tube(folder / row.split(",")[0])
+    (folder / "subjects.csv").write_text(ARMS)
+    taken = inventory(folder, rows, STUDY + "subjects: subjects.csv\narms: [placebo, IL-2]\n")
+    return taken.problems.filter(pl.col("code").is_in(["W206", "I201"])).select("code", "message").rows()
+
+
+def test_arms_that_were_run_in_different_batches_are_confounded_and_which_is_where_is_not_said(tmp_path: Path) -> None:
+    assert of_arms(tmp_path, APART) == [
+        ("W206", "CONFOUNDED_BATCH: 4 of 4 subjects share their batch with their own arm only, and 0% of the comparison of arms "
+         "lies within batches: a difference between arms cannot be told from one between batches")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a.fcs,P1,W0,b1 b.fcs,P2,W0,b2 c.fcs,P3,W0,b3 d.fcs,P4,W0,b4 e.fcs,P5,W0,b5",  # each subject alone
+        "a.fcs,P1,W0,b1 b.fcs,P3,W0,b1 c.fcs,P2,W0,b2 d.fcs,P4,W0,b2 e.fcs,P5,W0,b2",  # mixed
+        "a.fcs,P1,W0,b1 b.fcs,P3,W0,b1 c.fcs,P2,W0,b1 d.fcs,P4,W0,b2 e.fcs,P5,W0,b2",  # one batch of one arm by chance
+    ],
+)
+def test_arms_that_are_compared_within_batches_are_not_confounded(tmp_path: Path, rows: str) -> None:
+    assert of_arms(tmp_path, rows) == []
+
+
+def test_a_control_that_was_run_in_both_batches_leaves_their_confounding_a_notice(tmp_path: Path) -> None:
+    header, of_control = "file,subject,visit,batch,control", "x.fcs,HD,,b1,yes y.fcs,HD,,b2,yes"
+    for row in f"{APART} {of_control}".split():
+        tube(tmp_path / row.split(",")[0])
+    (tmp_path / "subjects.csv").write_text(ARMS)
+    (tmp_path / "small.yaml").write_text(TEMPLATE)
+    (tmp_path / "study.yaml").write_text(STUDY + "subjects: subjects.csv\narms: [placebo, IL-2]\n")
+
+    def codes(*rows: str) -> list[str]:
+        (tmp_path / "samples.csv").write_text("\n".join([header, *rows]) + "\n")
+        taken = take_inventory(read_study(tmp_path))
+        return [code for code in taken.problems["code"] if code in {"W201", "W206", "I201"}]
+
+    apart = [f"{row}," for row in APART.split()]
+    assert codes(*apart) == ["W206"]
+    assert codes(*apart, of_control.split()[0]) == ["W206"]  # run once it bridges nothing
+    assert codes(*apart, *of_control.split()) == ["I201"]
+    by_visit = ["a.fcs,P1,W0,b1,", "b.fcs,P1,W2,b2,", "c.fcs,P3,W0,b1,", "d.fcs,P3,W2,b2,"]
+    assert codes(*by_visit) == ["W201", "W201"]
+    assert codes(*by_visit, *of_control.split()) == ["I201", "I201"]
+
+
+@pytest.mark.parametrize("column", ["cytometer", "site", "operator", "lot"])
+def test_arms_that_differ_in_how_they_were_run_are_confounded_in_any_column_that_says_so(column: str) -> None:
+    subjects = [f"P{i}" for i in range(8)]
+    arms, values = ["IL-2", "placebo"] * 4, ["x", "y"] * 4
+    mixed = pl.DataFrame({"subject": subjects, "arm": arms, "batch": ["b"] * 8, column: values})
+    (found,) = confounded_arms(mixed, mixed.clear())
+    assert (found.column, found.within, found.one_armed, found.subjects, found.bridged) == (column, 0, 8, 8, False)
+
+
+def test_the_share_within_batches_is_that_of_the_information_on_the_difference_of_two_arms() -> None:
+    counts = [(5, 1), (0, 9), (0, 4)]
+    rows = [(f"{b}{arm}{i}", arm, str(b)) for b, n in enumerate(counts) for arm in (0, 1) for i in range(n[arm])]
+    table = pl.DataFrame(rows, schema=["subject", "arm", "batch"], orient="row")
+    information = [a * b / (a + b) for a, b in counts]  # 1 / variance of a difference of means of a and b subjects
+    (found,) = confounded_arms(table, table.clear())
+    assert found.within == pytest.approx(sum(information) / (5 * 14 / 19))
 
 
 def test_a_file_of_another_panel_is_one_finding_not_one_for_each_marker(tmp_path: Path) -> None:
@@ -95,6 +153,8 @@ def acquired(path: Path, seed: int, *, n: int = 20_000, fault: str = "") -> None
     waits = rng.exponential(0.01, n)
     if fault == "drift":
         events[3 * n // 4 :, 3] += 4000
+    if fault == "two parts":
+        events[n // 2 :, 3] += 4000
     if fault == "pause":
         waits[n // 2] = 60
     if fault == "clog":
@@ -109,7 +169,7 @@ def acquired(path: Path, seed: int, *, n: int = 20_000, fault: str = "") -> None
 
 
 def test_a_look_at_the_events_finds_what_headers_cannot_show_and_nothing_in_sound_files(tmp_path: Path) -> None:
-    faults = ["", "", "", "drift", "pause", "clog", "unstained", "saturated"]
+    faults = ["", "", "", "drift", "pause", "clog", "unstained", "saturated", "two parts"]
     for i, fault in enumerate(faults):
         acquired(tmp_path / f"{i}.fcs", i, fault=fault)
     rows = " ".join(f"{i}.fcs,P{i // 2},W{i % 2}" for i in range(len(faults)))
@@ -122,6 +182,12 @@ def test_a_look_at_the_events_finds_what_headers_cannot_show_and_nothing_in_soun
         ("W163", "7.fcs", "at the top of the detector's range: 10% of the events on V1-A"),
         ("W164", "3.fcs", "25% of the events stand where the signal of V2-A changed"),
         ("W164", "5.fcs", "10% of the events stand where the flow rate changed"),
+        (
+            "W166",
+            "8.fcs",
+            "from event 10,001 of 20,000 on the signal of V2-A is another: "
+            "an event after that exceeds one before with a probability of up to 0.79",
+        ),
         ("W165", "4.fcs", "no events for an unlikely time, 1 time"),
     ]
 
@@ -158,6 +224,38 @@ def test_exchanged_labels_are_found_in_the_events_until_a_person_vouches_for_the
         study.write("overrides: overrides.yaml\n")
     vouched = checks.check_study(read_study(tmp_path), events=True)
     assert vouched.n_errors == 0
+
+
+def test_a_marker_that_is_dim_in_all_tubes_of_a_subject_is_told_once_as_a_matter_of_the_subject(tmp_path: Path) -> None:
+    for i in range(6):
+        acquired(tmp_path / f"{i}.fcs", i, fault="unstained" if i > 3 else "")
+
+    taken = inventory(tmp_path, " ".join(f"{i}.fcs,P{i // 2},W{i % 2}" for i in range(6)), events=True)
+
+    assert found(taken, "W162") == []
+    assert taken.problems.filter(code="I162")["message"].to_list() == [
+        "CD25 has at most 2% of its brightness in the other files of batch 1, panel t in all 2 files of subject P2: "
+        "the subject has hardly any such cells, or none of these tubes was stained"
+    ]
+
+
+def test_no_published_batch_is_called_implausible_unstained_or_unsteady(shared: Path, tmp_path: Path) -> None:
+    """E161, W162, W164, W165 and W166: of 18 files none, and one subject without B cells is told as such."""
+    folder = shared / "data" / "visits"
+    sheet = pl.read_csv(folder / "phenotype.csv").select("", "subject", "day", "replicate").rows()
+    rows = [f"{folder}/HD_{name}.fcs,{subject},day {day},{replicate},tbnk" for name, subject, day, replicate in sheet]
+    rows += [f"{path},{path.stem},day 1,1,lst" for path in sorted((shared / "data" / "euroflow_lst").glob("*.fcs"))]
+    (tmp_path / "samples.csv").write_text("\n".join(["file,subject,visit,replicate,panel", *rows]) + "\n")
+    panels = "{tbnk: {template: tbnk}, lst: {template: euroflow-lst}}"
+    (tmp_path / "study.yaml").write_text(f"study: real files\nsamples: samples.csv\npanels: {panels}\n")
+
+    taken = checks.check_study(read_study(tmp_path), events=True, hashes=False)
+
+    assert taken.files.height == 18
+    assert found(taken, "E161", "W162", "W164", "W165", "W166") == []
+    (told,) = taken.problems.filter(code="I162")["message"].to_list()
+    assert told.startswith("CD19 has at most ")
+    assert "in all 4 files of subject C" in told
 
 
 def test_fewer_than_four_files_are_no_measure_of_brightness(tmp_path: Path) -> None:
@@ -213,17 +311,13 @@ def test_the_three_files_of_a_check_hold_what_was_found(faulty: Path) -> None:
 
 
 def test_the_command_gives_json_on_stdout_and_exit_codes(faulty: Path) -> None:
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "il2cyto.cli", "check", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-    done = run(faulty / "study.yaml", "--json", "--out", faulty / "out")
+    done = run("check", faulty / "study.yaml", "--json", "--out", faulty / "out")
     answer = json.loads(done.stdout)
-    without = run(faulty / "study.yaml", "--json", "--no-hash")
+    without = run("check", faulty / "study.yaml", "--json", "--no-hash")
     (faulty / "samples.csv").write_text("file,subject,visit\na.fcs,P1,W0\n")
-    sound = run(faulty / "study.yaml")
+    sound = run("check", faulty / "study.yaml")
     (faulty / "study.yaml").write_text("study: x\n")
-    broken = run(faulty / "study.yaml")
+    broken = run("check", faulty / "study.yaml")
 
     assert (done.returncode, answer["errors"], answer["files"]) == (1, 1, 3)
     assert [p["code"] for p in answer["problems"]] == ["E101", "W203", "I114"]

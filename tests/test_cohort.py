@@ -212,3 +212,26 @@ def test_margin_events_doublets_and_unsteady_stretches_are_shares_of_what_the_ga
     np.testing.assert_allclose(obs["doublets"], 1 - frequencies["frequency"].to_numpy(), rtol=1e-12)
     assert ((obs["margin"] >= 0) & (obs["margin"] < 0.1)).all()
     assert not any("margin" in reasons.split(";") for reasons in obs["qc_reasons"])
+
+
+def test_a_marker_that_no_file_has_fails_no_sample_and_one_that_a_single_file_lacks_fails_that_sample(tmp_path) -> None:
+    files = sorted((datasets.sample_data_path() / "fcs").glob("*.fcs"))[:2]
+
+    def reasons(*without_cd56: str) -> dict[str, tuple[bool, str]]:
+        for path in files:
+            file = open_fcs(path)
+            channels = file.panel().channels
+            labels = ["" if path.stem in without_cd56 and c.marker == "CD56" else c.label for c in channels]
+            write_fcs(
+                tmp_path / path.name, file.events(), names=[c.name for c in channels], labels=labels,
+                ranges=[c.range for c in channels], spillover=file.spillover(), timestep=0.01,
+            )  # fmt: skip
+        rows = "".join(f"{path.name},{path.stem},W0\n" for path in files)
+        (tmp_path / "samples.csv").write_text("file,subject,visit\n" + rows)
+        (tmp_path / "study.yaml").write_text("study: x\nsamples: samples.csv\npanels: {t: {template: tbnk}}\n")
+        obs = cohort.gate_study(read_study(tmp_path)).adata.obs
+        return {row.subject: (bool(row.qc_pass), row.qc_reasons) for row in obs.itertuples()}
+
+    first, second = (path.stem for path in files)
+    assert reasons(first, second) == {first: (True, "NK_NOT_IN_PANEL"), second: (True, "NK_NOT_IN_PANEL")}
+    assert reasons(first) == {first: (False, "NK_NOT_EVALUABLE"), second: (True, "")}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import anndata
+import numpy as np
+import pandas as pd
 import polars as pl
-import pytest
-import typer
 from polars.testing import assert_frame_equal
 
-from il2cyto import conclude, datasets, pipeline
-from il2cyto.cli import analyse, published
+from il2cyto import conclude, datasets
+from il2cyto.analysis import analyse
 from il2cyto.io import verify_run
 from tests.analysis._data import frequencies
 
@@ -22,39 +19,30 @@ from tests.analysis._data import frequencies
 POPULATION_TABLES = ("population_means", "population_contrasts", "population_omnibus", "population_within", "population_change", "response")  # fmt: skip
 
 
-def il2cyto(*words):
-    command = [sys.executable, "-m", "il2cyto.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("conclude") / "results"
-    pipeline.run(datasets.sample_data_path(), folder)
-    return folder
-
-
 def table(folder, name):
     return pl.read_parquet(folder / "tables" / f"{name}.parquet")
 
 
-def test_a_run_leaves_tables_figures_workbook_methods_report_and_clinical_columns(results) -> None:
-    names = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
+def test_a_run_leaves_tables_figures_workbook_methods_report_and_clinical_columns(sample_results) -> None:
+    names = {path.relative_to(sample_results).as_posix() for path in sample_results.rglob("*") if path.is_file()}
     assert {"results.xlsx", "methods.md", "report.html", "prism/Treg.csv", "inputs/trial.json", "run.jsonl"} <= names
     figures = ("dynamics", "dynamics-response", "endpoints", "consort", "forest", "effects")
     assert {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "png")} <= names
-    for name in ("consort", "endpoints", "effects", "forest"):
-        assert "SIMULATED" in (results / "figures" / f"{name}.svg").read_text("utf-8"), name
-    obs = anndata.read_h5ad(results / "results.h5ad").obs
+    for name in ("consort", "dynamics", "endpoints", "effects", "forest"):
+        assert "SIMULATED" in (sample_results / "figures" / f"{name}.svg").read_text("utf-8"), name
+    obs = anndata.read_h5ad(sample_results / "results.h5ad").obs
     assert {"mitt", "sri4", "sledai", "response"} <= set(obs.columns)
-    at = table(results, "binary_endpoints").filter(endpoint="sri4", set="mitt", rule="nri", visit="W12")
+    dynamics = pl.read_csv(sample_results / "tables" / "dynamics.csv")
+    assert set(dynamics["population"]) == {"CD4", "CD8", "Treg", "NK", "CD56bright"}
+    assert set(dynamics["arm"]) == {"placebo", "IL-2"}
+    at = table(sample_results, "binary_endpoints").filter(endpoint="sri4", set="mitt", rule="nri", visit="W12")
     assert at.select("x", "n").rows() == [(1, 4), (2, 4)]
-    assert verify_run(results).problems == ()
+    assert verify_run(sample_results).problems == ()
 
 
-def test_a_csv_of_the_frequencies_gives_the_numbers_of_the_run(results, tmp_path) -> None:
-    rows = pl.read_csv(results / "tables" / "frequencies.csv", infer_schema_length=None)
-    primary = dict(pl.read_csv(results / "tables" / "population_means.csv").select("population", "denominator").unique(maintain_order=True).rows()[::-1])  # fmt: skip
+def test_a_csv_of_the_frequencies_gives_the_numbers_of_the_run(sample_results, tmp_path) -> None:
+    rows = pl.read_csv(sample_results / "tables" / "frequencies.csv", infer_schema_length=None)
+    primary = dict(pl.read_csv(sample_results / "tables" / "population_means.csv").select("population", "denominator").unique(maintain_order=True).rows()[::-1])  # fmt: skip
     mine = rows.filter(pl.col("population").is_in(list(primary)))
     mine.write_csv(tmp_path / "f.csv")
 
@@ -62,25 +50,44 @@ def test_a_csv_of_the_frequencies_gives_the_numbers_of_the_run(results, tmp_path
 
     parents = mine.select("population", denominator="parent").unique()
     for name in POPULATION_TABLES:
-        ours, theirs = table(results, name), table(tmp_path / "out", name)
+        ours, theirs = table(sample_results, name), table(tmp_path / "out", name)
         if "denominator" in ours.columns:
             ours = ours.join(parents, on=["population", "denominator"], how="semi", maintain_order="left")
         keep = pl.col("*").exclude("p_adjusted", "adjustment")  # the run's families hold other denominators too
         columns = [column for column in ours.columns if column in theirs.columns]
         assert_frame_equal(ours.select(columns).select(keep), theirs.select(columns).select(keep), abs_tol=1e-9)
-    assert_frame_equal(table(results, "binary_contrasts"), table(tmp_path / "out", "binary_contrasts"))
+    assert_frame_equal(table(sample_results, "binary_contrasts"), table(tmp_path / "out", "binary_contrasts"))
 
 
-def test_analysing_a_folder_again_gives_the_same_bytes_and_an_intact_record(results, tmp_path) -> None:
+def test_analysing_a_folder_again_gives_the_same_bytes_and_an_intact_record(sample_results, tmp_path) -> None:
     again = tmp_path / "results"
-    shutil.copytree(results, again)
+    shutil.copytree(sample_results, again)
 
     conclude.analyse_folder(again)
 
-    for path in results.rglob("*"):
+    for path in sample_results.rglob("*"):
         if path.suffix in {".csv", ".parquet", ".svg", ".md", ".xlsx", ".json"}:
-            assert (again / path.relative_to(results)).read_bytes() == path.read_bytes(), path.name
+            assert (again / path.relative_to(sample_results)).read_bytes() == path.read_bytes(), path.name
     assert verify_run(again).problems == ()
+
+
+def test_numbers_of_several_methods_are_not_mixed_the_commonest_is_analysed_and_the_others_are_named(
+    sample_results,
+) -> None:
+    adata = anndata.read_h5ad(sample_results / "results.h5ad")
+    methods = ["beads"] * 3 + ["dual_platform"] * (adata.n_obs - 3)
+    adata.obs["count_method"] = pd.Categorical(methods)
+    adata.layers["cells_per_ul"] = np.full(adata.shape, 100.0)
+    adata.layers["cells_per_ul"][:3] = 1e6
+
+    done = analyse(adata)
+
+    assert set(done.tables["absolute_endpoints"]["mean"].round(9)) == {100.0}
+    assert (
+        f"cells per µL: 3 samples were counted by beads and are left out, as most ({adata.n_obs - 3}) were by dual_platform"
+        in done.notices
+    )
+    assert "Cells per µL are the fraction of lymphocytes times the lymphocyte count of the visit" in done.methods
 
 
 def test_a_sheet_alone_is_analysed_with_a_named_control_and_primary_visit(tmp_path) -> None:
@@ -91,53 +98,3 @@ def test_a_sheet_alone_is_analysed_with_a_named_control_and_primary_visit(tmp_pa
     primary = table(tmp_path / "out", "population_contrasts").filter(role="primary")
     assert primary.select("population", "contrast", "visit").rows() == [("Treg", "IL-2 - placebo", "W12"), ("NK", "IL-2 - placebo", "W12")]  # fmt: skip
     assert tmp_path / "out" / "methods.md" in files
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ({}, "give one of a folder of results, or --frequencies with --out"),
-        ({"frequencies": Path("f.csv")}, "--frequencies needs --out, the folder for the results"),
-        (
-            {"folder": Path("results"), "control": "x"},
-            "--out, --control and --primary belong to --frequencies; a folder's results stay in it",
-        ),
-    ],
-)
-def test_a_command_that_contradicts_itself_is_refused(words, message) -> None:
-    with pytest.raises(typer.BadParameter) as e:
-        analyse(**words)
-
-    assert str(e.value) == message
-
-
-def test_published_prints_a_line_for_each_statement_and_method(capsys) -> None:
-    published()
-
-    printed = capsys.readouterr().out
-    assert printed.startswith("id,source,counts,printed,method,computed,match,note\n")
-    assert '"SRI-4, week 12"' in printed
-
-
-@pytest.mark.slow
-def test_the_simulated_trial_has_the_counts_of_the_published_one(tmp_path) -> None:
-    done = il2cyto("demo", "--out", tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    for line in (
-        "simulated: sri4 at W12, IL-2 v placebo: 16/29 v 9/30",
-        "simulated: sri4 at W24, IL-2 v placebo: 19/29 v 11/30",
-        "simulated: nephritis_remission at W12, IL-2 v placebo: 7/13 v 2/12",
-        "simulated: infection: IL-2 2/29 v placebo 6/30",
-        "simulated: serious_infection: IL-2 0/29 v placebo 2/30",
-        "simulated: injection_site: IL-2 9/29 v placebo 2/30",
-        "simulated: fever: IL-2 4/29 v placebo 0/30",
-        "simulated: flu_like: IL-2 3/29 v placebo 0/30",
-    ):
-        assert line in done.stderr, line
-    at = {"endpoint": "sri4", "set": "mitt", "rule": "nri", "visit": "W12"}
-    row = table(tmp_path, "binary_contrasts").filter(**at).row(0, named=True)
-    assert [round(row[name], 4) for name in ("risk_difference", "ci_low", "ci_high")] == [0.2517, -0.0027, 0.4764]
-    contrasts = table(tmp_path, "population_contrasts").filter(role="primary")
-    assert contrasts.height == 5
-    assert contrasts.filter(population="Treg")["estimate"].item() > 0

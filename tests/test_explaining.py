@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from il2cyto import datasets, explaining, pipeline, pl as pictures
+from il2cyto import datasets, explaining, pl as pictures
+from il2cyto.batch import Cache, open_cache
 from il2cyto.cohort import gate_study
 from il2cyto.errors import PopulationError, StudyError
 from il2cyto.gt import Flag, explain_cut, reconcile
@@ -28,15 +29,19 @@ def study() -> Path:
 
 
 @pytest.fixture(scope="module")
-def results(study, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("explained") / "results"
-    pipeline.gate(study, folder)
-    return folder
+def results(sample_results) -> Path:
+    return sample_results
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Cache:
+    """The levels differ in how cuts are reconciled, not in those that the files propose."""
+    return open_cache(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.mark.parametrize("level", [None, "own", "sample", "study"])
-def test_the_calculation_gives_the_final_cut_of_every_gate_and_sample(study, level):
-    gated = gate_study(read_study(study), level=level)
+def test_the_calculation_gives_the_final_cut_of_every_gate_and_sample(study, cache, level):
+    gated = gate_study(read_study(study), level=level, cache=cache)
     template = read_template("tnk")
     template = template.at_level(level) if level else template
     cuts = gated.cuts["tnk"]

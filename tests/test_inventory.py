@@ -79,7 +79,7 @@ def test_a_sound_batch_has_no_problem_and_a_row_per_file(tmp_path: Path) -> None
 
     taken = inventory(tmp_path, "a.fcs,P1,W0,b1 b.fcs,P1,W2,b1")
 
-    text = "panel t: 2 files without CD8, optional in the template"
+    text = "panel t: 2 files without what is optional in the template: CD8 (CD8 cannot be evaluated)"
     assert taken.problems.rows() == [(*OPTIONAL[:4], text, OPTIONAL[4])]
     assert taken.n_errors == 0
     assert taken.files.rows(named=True)[1] == {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pytest
 
-from il2cyto import pipeline
+from il2cyto import get, pipeline
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.io import read_anndata
+from il2cyto.report._alerts import alerts
+from il2cyto.report._results import read_results
+from il2cyto.report._review import review_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +100,20 @@ def test_repeat_visits_are_gated_and_replicates_agree(shared, tmp_path):
     means = dict(table.group_by("population").agg(pl.col("frequency").mean()).iter_rows())
     assert 0.75 < means["T"] < 0.9
     assert means["CD4"] + means["CD8"] == pytest.approx(0.95, abs=0.05)
+    # No tube of this panel has CD56: that is one finding, and no fault of any sample.
+    obs = output.cohorts["p"].obs
+    assert obs["qc_pass"].all()
+    assert set(obs["qc_reasons"]) == {"NK_NOT_IN_PANEL"}
+    (row,) = get.absent_markers(output.cohorts["p"]).filter(pl.col("marker") == "CD56").rows()
+    assert row == ("p", "CD56", 12, 12, "", "NK")
+    review = review_data(read_results(tmp_path / "out"))
+    assert review is not None
+    assert not {"MISSING_PASS", "CHANNEL_MISSING"} & set(json.loads(review.json)["flags"])
+    said = [alert for alert in alerts(read_results(tmp_path / "out")) if re.search(r"\bNK\b", alert.text + alert.where)]
+    assert said == [
+        ("warn", "MARKER_ABSENT", "CD56 is not in 12 of 12 samples of panel p: NK cannot be evaluated. "
+         "All other populations are gated as usual.", "CD56")
+    ]  # fmt: skip
 
 
 def test_a_spectral_panel_is_gated_with_plausible_numbers_and_what_it_lacks_is_flagged(shared, tmp_path):
@@ -155,8 +174,10 @@ def test_a_mass_cytometry_file_is_gated_with_plausible_numbers_and_what_it_lacks
     assert fraction["CD4"] > fraction["CD8"] > 0.2
     assert 0.01 < fraction["Treg"] < 0.08
     assert 0.03 < fraction["NK"] < 0.15
-    assert flags["T"] & int(Flag.MISSING_PASS)
-    assert not flags["nucleated"] & int(Flag.MISSING_PASS)
+    passed = {name for name in flags.index if flags[name] & int(Flag.MISSING_PASS)}
+    assert passed == {"lymphocytes"}
+    assert flags["T"] & int(Flag.MISSING_ABOVE)
+    assert not flags["nucleated"] & int(Flag.MISSING_ABOVE)
 
 
 def test_the_treg_tube_is_gated_in_files_with_enough_cells_and_the_others_are_missing_and_flagged(shared, tmp_path):

@@ -79,9 +79,8 @@ def test_a_conclusion_that_depends_on_the_cuts_is_marked():
     assert at == [("a", "higher", False), ("b", "lower", True)]
 
 
-def test_a_run_writes_the_table_and_leaves_its_other_results_as_they_are(tmp_path):
-    plain, more = tmp_path / "plain", tmp_path / "more"
-    pipeline.run(datasets.sample_data_path() / "study.yaml", plain)
+def test_a_run_writes_the_table_and_leaves_its_other_results_as_they_are(sample_results, tmp_path):
+    plain, more = sample_results, tmp_path / "more"
     output = pipeline.run(datasets.sample_data_path() / "study.yaml", more, sensitivity=True)
     assert more / "tables" / "gating_sensitivity.csv" in output.files
     table = pl.read_csv(more / "tables" / "gating_sensitivity.csv")

@@ -15,13 +15,8 @@ from il2cyto.analysis._absolute import absolute_counts, absolute_tables
 from il2cyto.analysis._clinical import Clinical, clinical_tables
 from il2cyto.analysis._collect import Collected
 from il2cyto.analysis._methods import methods_text
-from il2cyto.analysis._sources import (
-    cohorts_of,
-    inputs_of_cohorts,
-    inputs_of_frame,
-    trial_of_cohort,
-    trial_of_frequencies,
-)
+from il2cyto.analysis._sources import cohorts_of, inputs_of_cohorts, inputs_of_frame
+from il2cyto.analysis._trials import trial_of_cohort, trial_of_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +132,7 @@ def analyse(
     add("flags", lambda: populations.flagged(inputs))
     add("response", lambda: _response(inputs, found))
     add("missing", lambda: _missing(inputs, found))
-    tables.update(found.tables | absolute_tables(inputs, absolute_counts(inputs, clinical)))
+    tables.update(found.tables | absolute_tables(inputs, absolute_counts(inputs)))
     kept = {name: _plain(table) for name, table in tables.items() if table.height}
     methods = methods_text(inputs, fits, found, kept, notices)
     return Analysis(kept, methods, found.endpoints, found.sets, tuple(notices), inputs)
@@ -149,16 +144,17 @@ def _inputs(
     clinical: ClinicalData | None,
 ) -> Inputs:
     sheet = getattr(trial, "subject_sheet", None) if clinical is None else clinical.subjects
+    visits = None if clinical is None else clinical.visits
     if not isinstance(data, pl.DataFrame):
         cohorts = cohorts_of(data)
-        return inputs_of_cohorts(cohorts, trial or trial_of_cohort(cohorts[0]), sheet)
+        return inputs_of_cohorts(cohorts, trial or trial_of_cohort(cohorts[0]), sheet, visits)
     absent = {"week": pl.Float64, "arm": pl.String, "sample": pl.String}
     frame = data.with_columns(
         pl.lit(None, kind).alias(name) for name, kind in absent.items() if name not in data.columns
     )
     if frame["sample"].null_count():
         frame = frame.with_columns(sample=pl.coalesce("sample", pl.concat_str(["subject", "visit"], separator="_")))
-    return inputs_of_frame(frame, trial or trial_of_frequencies(frame, name="frequencies"), sheet)
+    return inputs_of_frame(frame, trial or trial_of_frequencies(frame, name="frequencies"), sheet, visits)
 
 
 def _ours(inputs: Inputs) -> pl.DataFrame:

@@ -26,8 +26,8 @@ class Inputs:
     Attributes
     ----------
     frequencies
-        One row per sample, population and denominator, as :func:`il2cyto.get.frequencies` gives them, with `batch` and `control`.
-        `parent` is the denominator. `arm` is an Enum, control first; ``all`` in a study without arms.
+        One row per sample, population and denominator, as :func:`il2cyto.get.frequencies` gives them, with `batch`, `control` and
+        `cells_per_ul`. `parent` is the denominator. `arm` is an Enum, control first; ``all`` in a study without arms.
     parents
         Population -> the denominator of the primary analysis.
     arms
@@ -42,6 +42,8 @@ class Inputs:
         Whether every frequency has its counts.
     notices
         What a reader has to know.
+    count_method
+        How the cells per µL were counted; None where there are none.
     """
 
     trial: TrialFile
@@ -53,6 +55,7 @@ class Inputs:
     templates: tuple[str, ...]
     counted: bool
     notices: tuple[str, ...]
+    count_method: str | None = None
 
     @property
     def settings(self) -> AnalysisSettings:

@@ -12,9 +12,11 @@ from il2cyto import get
 from il2cyto._keys import ENDPOINT_POPULATIONS, Obs, Uns, Var
 from il2cyto._populations import ancestors, endpoint_populations
 from il2cyto._tidy import panels, sample_columns
+from il2cyto.analysis._absolute import cells_of_cohort, commonest_method, with_cells
 from il2cyto.analysis._inputs import ALL, Inputs
-from il2cyto.errors import PopulationError, StudyError
-from il2cyto.study import ScheduledVisit, TrialFile
+from il2cyto.cohort import add_blood_counts
+from il2cyto.cohort._absolute import DUAL_PLATFORM
+from il2cyto.errors import PopulationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,89 +25,15 @@ if TYPE_CHECKING:
 
     from il2cyto._analysis_settings import AnalysisSettings
     from il2cyto._tidy import Panels
+    from il2cyto.study import TrialFile
 
 #: A frequency without counts stands as that of this many events, less one: its empirical logit is then its logit, exactly.
 _WHOLE: Final = 1e9
 _COLUMNS: Final = (
-    *(
-        "sample",
-        "subject",
-        "visit",
-        "week",
-        "arm",
-        "panel",
-        "population",
-        "parent",
-        "count",
-        "parent_count",
-        "frequency",
-    ),
-    *("flags", "batch", "control"),
+    *("sample", "subject", "visit", "week", "arm", "panel", "population", "parent"),
+    *("count", "parent_count", "frequency"),
+    *("flags", "batch", "control", "cells_per_ul"),
 )
-
-
-def trial_of_cohort(adata: AnnData) -> TrialFile:
-    """Read what a cohort object knows of its trial: name, arms, schedule and treatment periods.
-
-    The visit of the primary endpoint and the settings of the analysis are not in the object.
-    """
-    facts = adata.uns[Uns.IL2CYTO]
-    schedule = facts.get(Uns.SCHEDULE)
-    rows = () if schedule is None else zip(schedule.index, schedule["week"], schedule["baseline"], strict=True)
-    return TrialFile(
-        study=str(facts.get(Uns.STUDY, "") or "study"),
-        simulated=bool(facts.get(Uns.SIMULATED, False)),
-        arms=tuple(str(arm) for arm in facts.get(Uns.ARMS, ())),
-        schedule=tuple(ScheduledVisit(visit=str(v), week=float(w), baseline=bool(b)) for v, w, b in rows),
-        treatment_weeks=tuple((float(start), float(end)) for start, end in facts.get(Uns.TREATMENT_WEEKS, ())),
-    )
-
-
-def trial_of_frequencies(
-    frequencies: pl.DataFrame, *, name: str, control: str | None = None, primary: str | None = None
-) -> TrialFile:
-    """Make out a trial from a sheet of frequencies alone.
-
-    Parameters
-    ----------
-    frequencies
-        From :func:`il2cyto.io.read_frequencies`. The visit of week 0 is the baseline; without it, or without weeks, there is none.
-    name
-        What the study is called.
-    control
-        The control arm; without it arms are described, and not compared.
-    primary
-        The visit of the primary analysis.
-
-    Returns
-    -------
-    A trial whose settings are the defaults.
-
-    Raises
-    ------
-    StudyError
-        `control` or `primary` is not in the sheet.
-    """
-    arms = frequencies["arm"].cast(pl.String).drop_nulls().unique(maintain_order=True).to_list()
-    visits = frequencies["visit"].cast(pl.String).unique(maintain_order=True).to_list()
-    problems = [
-        f"{name}: no {what} {value!r}; allowed {', '.join(allowed) or 'none, as the sheet has no such column'}"
-        for what, value, allowed in (("arm", control, arms), ("visit", primary, visits))
-        if value is not None and value not in allowed
-    ]
-    if problems:
-        raise StudyError("\n".join(problems))
-    weeks = frequencies.group_by("visit").agg(pl.col("week").min()).sort("week")
-    known = weeks["week"].null_count() == 0 and weeks["week"].is_unique().all() and 0.0 in weeks["week"].to_list()
-    schedule = [{"visit": v, "week": w, "baseline": w == 0} for v, w in weeks.iter_rows()] if known else []
-    return TrialFile.model_validate(
-        {
-            "study": name,
-            "arms": [control, *(arm for arm in arms if arm != control)] if control else [],
-            "schedule": schedule,
-            "primary": {"visit": primary} if primary and schedule else None,
-        }
-    )
 
 
 def cohorts_of(data: AnnData | Panels | Mapping[str, AnnData]) -> list[AnnData]:
@@ -113,12 +41,17 @@ def cohorts_of(data: AnnData | Panels | Mapping[str, AnnData]) -> list[AnnData]:
     return list(data.values()) if isinstance(data, Mapping) else panels(data)
 
 
-def inputs_of_cohorts(cohorts: Sequence[AnnData], trial: TrialFile, subjects: pl.DataFrame | None) -> Inputs:
-    """Collect the frequencies of cohort objects, each population with all of its denominators.
+def inputs_of_cohorts(
+    cohorts: Sequence[AnnData], trial: TrialFile, subjects: pl.DataFrame | None, visits: pl.DataFrame | None
+) -> Inputs:
+    """Collect the frequencies of cohort objects, each population with all of its denominators, and its cells per µL.
 
-    `subjects` says who is in which arm where the objects do not.
+    `subjects` says who is in which arm where the objects do not; `visits` may have blood counts that the objects do not.
     """
-    frames = [frame for adata in cohorts for frame in _with_denominators(adata, trial.analysis)]
+    if visits is not None:
+        cohorts = [add_blood_counts(adata, visits) for adata in cohorts]
+    method, notices = commonest_method(cohorts)
+    frames = [frame for adata in cohorts for frame in _with_denominators(adata, trial.analysis, method)]
     if not frames:
         msg = (
             f"analysis: no population to analyse; the objects have {', '.join(n for a in cohorts for n in a.var_names)}"
@@ -131,13 +64,16 @@ def inputs_of_cohorts(cohorts: Sequence[AnnData], trial: TrialFile, subjects: pl
     named = pl.when(in_two).then(pl.format("{} ({})", "population", "panel")).otherwise("population")
     levels = [str(visit) for adata in cohorts for visit in adata.obs[Obs.VISIT].cat.categories]
     frame = _with_arms(frame.with_columns(population=named), subjects)
-    return _inputs(frame, trial, levels, tuple(_templates(cohorts)))
+    made = _inputs(frame, trial, levels, tuple(_templates(cohorts)), notices)
+    return replace(made, count_method=method)
 
 
-def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile, subjects: pl.DataFrame | None) -> Inputs:
+def inputs_of_frame(
+    frequencies: pl.DataFrame, trial: TrialFile, subjects: pl.DataFrame | None, visits: pl.DataFrame | None
+) -> Inputs:
     """Take frequencies as a sheet has them; those without counts get counts of the same logit.
 
-    `subjects` says who is in which arm where the sheet does not.
+    `subjects` says who is in which arm where the sheet does not; `visits` may have blood counts.
     """
     there = set(frequencies["population"])
     names = trial.analysis.populations or [n for n in ENDPOINT_POPULATIONS if n in there] or sorted(there)
@@ -151,15 +87,18 @@ def inputs_of_frame(frequencies: pl.DataFrame, trial: TrialFile, subjects: pl.Da
     frame = frame.with_columns(control=pl.lit(value=False), **absent)
     bare = pl.any_horizontal(pl.col("count", "parent_count").is_null()) & pl.col("frequency").is_not_null()
     notices: list[str] = []
-    if n_bare := frame.filter(bare).height:
+    n_bare = frame.filter(bare).height
+    if n_bare:
         notices.append(
             f"{n_bare} of {frame.height} frequencies have no counts: their logit is taken as it is, with 0 replaced by half the "
             "smallest positive frequency of the population (1 likewise); what counting adds to the variance is not known"
         )
         frame = _with_counts(frame, bare)
     levels = frame.schema["visit"].categories.to_list() if isinstance(frame.schema["visit"], pl.Enum) else []
-    given = frame.with_columns(pl.col("visit", "arm").cast(pl.String)).select(_COLUMNS)
-    return _inputs(_with_arms(given, subjects), trial, levels, (), notices)
+    given = with_cells(frame.with_columns(pl.col("visit", "arm").cast(pl.String)), visits).select(_COLUMNS)
+    made = _inputs(_with_arms(given, subjects), trial, levels, (), notices)
+    blood = DUAL_PLATFORM if given["cells_per_ul"].count() else None
+    return replace(made, counted=not n_bare, count_method=blood)
 
 
 def _with_arms(frame: pl.DataFrame, subjects: pl.DataFrame | None) -> pl.DataFrame:
@@ -181,8 +120,8 @@ def _with_counts(frame: pl.DataFrame, bare: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _with_denominators(adata: AnnData, settings: AnalysisSettings) -> Iterable[pl.DataFrame]:
-    """Frequencies of each population, of its parent first, then of its other denominators."""
+def _with_denominators(adata: AnnData, settings: AnalysisSettings, method: str | None) -> Iterable[pl.DataFrame]:
+    """Frequencies of each population, of its parent first, then of its other denominators, beside its cells per µL."""
     has_endpoints = Var.ROLE in adata.var and (adata.var[Var.ROLE].astype(str) == "endpoint").any()
     names = [name for name in settings.populations if name in adata.var_names]
     if not settings.populations and (has_endpoints or set(ENDPOINT_POPULATIONS) & set(adata.var_names)):
@@ -190,6 +129,7 @@ def _with_denominators(adata: AnnData, settings: AnalysisSettings) -> Iterable[p
     extra = sample_columns(adata, Obs.BATCH).with_columns(
         control=pl.Series(adata.obs[Obs.CONTROL].to_numpy(bool)) if Obs.CONTROL in adata.obs else pl.lit(value=False)
     )
+    cells = cells_of_cohort(adata, names, method)
     for name in names:
         parent = str(adata.var.at[name, Var.PARENT])
         listed = str(adata.var.at[name, Var.DENOMINATORS]).split(";") if Var.DENOMINATORS in adata.var else []
@@ -197,7 +137,8 @@ def _with_denominators(adata: AnnData, settings: AnalysisSettings) -> Iterable[p
         others = listed if settings.denominators is None else settings.denominators
         for denominator in (None, *dict.fromkeys(d for d in others if d != parent and d in above)):
             rows = get.frequencies(adata, populations=[name], denominator=denominator)
-            yield rows.join(extra, on=Obs.SAMPLE, how="left", maintain_order="left").select(_COLUMNS)
+            rows = rows.join(extra, on=Obs.SAMPLE, how="left", maintain_order="left")
+            yield rows.join(cells, on=["sample", "population"], how="left", maintain_order="left").select(_COLUMNS)
 
 
 def _inputs(
@@ -228,7 +169,15 @@ def _inputs(
     ordered = {name: parents[name] for name in frame["population"].unique(maintain_order=True)}
     control = trial.arms[0] if trial.arms and trial.arms[0] in arms else None
     made = Inputs(
-        trial, frame, ordered, tuple(arms), control, {v: weeks.get(v) for v in order}, templates, not notices, ()
+        trial,
+        frame,
+        ordered,
+        tuple(arms),
+        control,
+        {v: weeks.get(v) for v in order},
+        templates,
+        counted=True,
+        notices=(),
     )
     return replace(made, notices=(*notices, *_gaps(made)))
 

@@ -77,12 +77,15 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
         return Task(job, {"given": settled, "fmo": job.fmo, "panel": panel})
 
     def key(self, task: Task, content: str) -> str:
+        """Name of the shard: template, aliases, content, the given cuts, and what is known of control and panel."""
         return self._key("propose", task, content)
 
     def is_kept(self, task: Task, key: str) -> bool:
+        """Nothing is written beside the shard, so nothing can be gone."""
         return True
 
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        """Choose the cuts, and look at the file as a whole: flags, course of acquisition, channels, volume."""
         del key
         given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
         events = self._events(file)
@@ -103,6 +106,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
         }
 
     def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
+        """Rows of proposals and the facts of the file, under this sample's name."""
         schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
         table = pl.DataFrame(document["rows"], schema=schema, orient="row")
         table = table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
@@ -137,15 +141,18 @@ class Apply(_OfTemplate[GateResult]):
         return Task(job, {"cuts": cuts.select(*_FINAL).rows(), "polygons": dict(polygons)})
 
     def key(self, task: Task, content: str) -> str:
+        """Name of the shard: template, aliases, content, the final cuts and polygons, and whether densities are kept."""
         return self._key("apply", task, content, self.densities)
 
     def is_kept(self, task: Task, key: str) -> bool:
+        """Whether the file of events, where one is wanted, was made by this very step."""
         if self.events is None:
             return True
         made_of = read_events_provenance(self._target(task.job))
         return (made_of.get("shard"), made_of.get("batch")) == (key, task.job.batch)
 
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        """Count with the final cuts; write the events with their gates where they are wanted."""
         del content
         cuts = pl.DataFrame(task.detail["cuts"], schema=_FINAL, orient="row")
         result = apply(
@@ -174,6 +181,7 @@ class Apply(_OfTemplate[GateResult]):
         return document
 
     def read(self, document: Document, task: Task, content: str) -> GateResult:
+        """Counts, medians and densities under this sample's name; masks are in the file of events alone."""
         del content
         medians = {(population, marker): value for population, marker, value in document["medians"]}
         densities = {about["population"]: _density(about) for about in document["densities"]}

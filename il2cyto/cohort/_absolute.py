@@ -6,7 +6,7 @@ One sample has one method; which one it was stands in obs. Numbers of different 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import polars as pl
 
 from il2cyto._keys import LYMPHOCYTES, Layers, Obs
 from il2cyto._populations import ancestors
+from il2cyto._share import share
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from il2cyto.batch import GatedBatch
 
+Fraction = TypeVar("Fraction", "npt.NDArray[np.float64]", pl.Expr)
 BEADS, VOLUMETRIC, DUAL_PLATFORM = METHODS = ("beads", "volumetric", "dual_platform")
 #: So many beads are counted to 14 %; fewer give no number.
 LEAST_BEADS: Final = 50
@@ -72,13 +74,9 @@ def add_blood_counts(adata: AnnData, visits: pl.DataFrame) -> AnnData:
         If a subject has two rows at a visit.
     """
     adata = adata.copy()
-    if Obs.LYMPHOCYTES_1E9_L not in visits.columns:
+    counts = {(subject, visit): count for subject, visit, count in blood_counts(visits).iter_rows()}
+    if not counts:
         return adata
-    table = visits.select(pl.col(Obs.SUBJECT, Obs.VISIT).cast(pl.String), Obs.LYMPHOCYTES_1E9_L).drop_nulls()
-    if table.select(Obs.SUBJECT, Obs.VISIT).is_duplicated().any():
-        msg = "visits: a subject has two rows at a visit; keep one, so that each sample has one blood count"
-        raise StudyError(msg)
-    counts = {(subject, visit): count for subject, visit, count in table.iter_rows()}
     keys = zip(adata.obs[Obs.SUBJECT].astype(str), adata.obs[Obs.VISIT].astype(str), strict=True)
     known = Layers.CELLS_PER_UL in adata.layers
     methods = [None if pd.isna(name) else str(name) for name in adata.obs[Obs.COUNT_METHOD]] if known else None
@@ -89,6 +87,22 @@ def add_blood_counts(adata: AnnData, visits: pl.DataFrame) -> AnnData:
         {i: counts.get(k) for i, k in enumerate(keys)},
     )
     return adata
+
+
+def blood_counts(visits: pl.DataFrame) -> pl.DataFrame:
+    """Take `subject visit lymphocytes_1e9_l` of the visits that have a blood count; a second row of a visit is an error."""
+    if Obs.LYMPHOCYTES_1E9_L not in visits.columns:
+        return pl.DataFrame(schema={Obs.SUBJECT: pl.String, Obs.VISIT: pl.String, Obs.LYMPHOCYTES_1E9_L: pl.Float64})
+    table = visits.select(pl.col(Obs.SUBJECT, Obs.VISIT).cast(pl.String), Obs.LYMPHOCYTES_1E9_L).drop_nulls()
+    if table.select(Obs.SUBJECT, Obs.VISIT).is_duplicated().any():
+        msg = "visits: a subject has two rows at a visit; keep one, so that each sample has one blood count"
+        raise StudyError(msg)
+    return table
+
+
+def by_blood_count(fraction: Fraction, blood: Fraction | float) -> Fraction:
+    """Cells per µL, from a fraction of lymphocytes and the lymphocytes in 1e9 per litre."""
+    return fraction * blood * _THOUSAND
 
 
 def _of_tube(row: Mapping[str, Any], volume: float | None, beads: float | None) -> tuple[str | None, float]:
@@ -112,8 +126,8 @@ def _store(
         total = counts[:, adata.var_names.get_loc(LYMPHOCYTES)]
         for i, count in blood.items():
             if methods[i] is None and count is not None:
-                share = counts[i] / total[i] if total[i] > 0 else np.full(adata.n_vars, np.nan)
-                methods[i], cells[i] = DUAL_PLATFORM, np.where(among, share * count * _THOUSAND, np.nan)
+                fraction = share(counts[i], np.full(adata.n_vars, total[i]))
+                methods[i], cells[i] = DUAL_PLATFORM, np.where(among, by_blood_count(fraction, count), np.nan)
     if any(methods):
         adata.layers[Layers.CELLS_PER_UL] = cells
         adata.obs[Obs.COUNT_METHOD] = pd.Categorical(methods, categories=[m for m in METHODS if m in methods])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from il2cyto._keys import Layers, Obs, Uns
+from il2cyto._share import share
 from il2cyto.cohort._absolute import add_absolute_counts
-from il2cyto.cohort._obs import ratio, sample_columns
+from il2cyto.cohort._obs import sample_columns
 from il2cyto.cohort._uns import add_cuts, add_medians, study_facts
 from il2cyto.cohort._var import population_columns
 from il2cyto.gt._flags import Flag
@@ -55,7 +56,7 @@ def build_cohort(batch: GatedBatch, study: Study, rows: pl.DataFrame, *, panel: 
     names = [p.name for p in template.reported]
     counts, parents = (_matrix(results, names, field) for field in ("counts", "parent_counts"))
     flags = np.array([[r.flags[name] for name in names] for r in results], dtype=np.int32).reshape(counts.shape)
-    fraction = ratio(counts, parents)
+    fraction = share(counts, parents)
     obs = sample_columns(batch, study, rows, panel)
     flags |= _discordant(fraction, parents, obs)
     adata = AnnData(
@@ -86,7 +87,7 @@ def _matrix(results: tuple[GateResult, ...], names: list[str], field: str) -> Fl
 def _of_total(counts: FloatArray, names: list[str], template: GatingTemplate) -> FloatArray:
     if template.total is None or template.total not in names:
         return np.full(counts.shape, np.nan)
-    return ratio(counts, np.broadcast_to(counts[:, [names.index(template.total)]], counts.shape))
+    return share(counts, np.broadcast_to(counts[:, [names.index(template.total)]], counts.shape))
 
 
 def _discordant(fraction: FloatArray, parents: FloatArray, obs: pd.DataFrame) -> npt.NDArray[np.int32]:

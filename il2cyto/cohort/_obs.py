@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from il2cyto._keys import Obs
+from il2cyto._share import share
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.template import BoundaryGate, SingletGate
 
@@ -31,6 +32,7 @@ _SHEET_CATEGORIES = (Obs.BATCH, Obs.SITE, Obs.CYTOMETER, "tube", Obs.REPLICATE)
 
 
 def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: str) -> pd.DataFrame:
+    """Make `obs`: who and when, from the sheet; how well it was measured, from the gating."""
     results = batch.results
     index = pd.Index([result.sample for result in results], name=Obs.SAMPLE)
     by_sample = {row["sample"]: row for row in rows.iter_rows(named=True)}
@@ -52,11 +54,16 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     obs[Obs.COMPENSATION] = pd.Categorical([result.compensation for result in results])
     reasons = [list(fact.flags) for fact in facts]
     endpoints = [p.name for p in batch.template.populations if p.endpoint]
+    # What no file can tell, its marker being in none of them, is no fault of any sample.
+    not_in_panel = {name for name in endpoints if not any(_has_markers_of(name, result) for result in results)}
     for reason, result in zip(reasons, results, strict=True):
-        reason.extend(f"{name}_NOT_EVALUABLE" for name in endpoints if result.flags[name] & FAIL)
+        for name in endpoints:
+            if result.flags[name] & FAIL:
+                lacking = name in not_in_panel and result.flags[name] & Flag.CHANNEL_MISSING
+                reason.append(f"{name}_{'NOT_IN_PANEL' if lacking else 'NOT_EVALUABLE'}")
     for code, column, most in (("margin", Obs.MARGIN, MOST_MARGIN), ("doublets", Obs.DOUBLETS, MOST_DOUBLETS)):
-        for reason, share in zip(reasons, obs[column], strict=True):
-            reason.extend([code] if share > most else [])
+        for reason, found in zip(reasons, obs[column], strict=True):
+            reason.extend([code] if found > most else [])
     obs[Obs.QC_PASS] = [
         not any(r.endswith("_NOT_EVALUABLE") for r in reason) and not fact.anomalous > MOST_ANOMALOUS
         for reason, fact in zip(reasons, facts, strict=True)
@@ -66,6 +73,11 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])
     obs[Obs.FILE_SHA256] = pd.Categorical([fact.sha256 for fact in facts])
     return obs
+
+
+def _has_markers_of(name: str, result: GateResult) -> bool:
+    """Whether a file had the markers of a population; of one that was refused nothing is known."""
+    return not result.flags[name] & (Flag.CHANNEL_MISSING | Flag.PANEL_IMPLAUSIBLE)
 
 
 def _add_schedule(obs: pd.DataFrame, study: Study, visits: list[str | None]) -> None:
@@ -97,7 +109,7 @@ def _add_viability(obs: pd.DataFrame, results: tuple[GateResult, ...], template:
     live[passed] = np.nan
     obs[Obs.N_LIVE] = pd.array(np.where(np.isnan(live), -1, live).astype(np.int64), dtype="Int64")
     obs.loc[np.isnan(live), Obs.N_LIVE] = pd.NA
-    obs[Obs.VIABILITY] = ratio(live, parent)
+    obs[Obs.VIABILITY] = share(live, parent)
 
 
 def _add_quality(
@@ -114,14 +126,8 @@ def _kept(results: tuple[GateResult, ...], template: GatingTemplate, gate: type[
     name = next((p.name for p in template.populations if isinstance(p.gate, gate)), None)
     if name is None:
         return np.full(len(results), np.nan)
-    kept = ratio(
+    kept = share(
         *(np.array([getattr(r, field)[name] for r in results], np.float64) for field in ("counts", "parent_counts"))
     )
     kept[np.array([bool(r.flags[name] & Flag.MISSING_PASS) for r in results], dtype=np.bool_)] = np.nan
     return kept
-
-
-def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    # An empty parent means that too few cells were seen, not that the fraction is 0.
-    ratio: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
-    return ratio

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def study_facts(batch: GatedBatch, study: Study, source: str) -> dict[str, Any]:
+    """What holds for the cohort as a whole: study, schedule, template, flags, failures, provenance."""
     template = batch.template
     bits = legend().to_pandas().set_index("flag")
     schedule = pd.DataFrame(
@@ -112,6 +113,7 @@ def _about_cut(population: str, coordinate: str, template: GatingTemplate) -> tu
 
 
 def add_medians(adata: AnnData, batch: GatedBatch) -> None:
+    """Add median intensities, a column for each population and marker; NaN where a file lacks the marker."""
     pairs = list(batch.results[0].medians) if batch.results else []
     for result in batch.results[1:]:  # a file may lack an optional marker
         pairs.extend(pair for pair in result.medians if pair not in pairs)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def population_columns(template: GatingTemplate, panel: str) -> pd.DataFrame:
+    """Make `var`: a row for each population that the template reports, in its order."""
     reported = template.reported
     parents = {p.parent for p in template.populations}
     paths = [template.path(p.name) for p in reported]

@@ -68,6 +68,7 @@ class Activity:
 
     @property
     def sledai(self) -> int:
+        """Sum of the weights of the items present, 0 to 105."""
         return int(WEIGHTS[self.items].sum())
 
 

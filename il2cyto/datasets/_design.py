@@ -41,14 +41,17 @@ class Design:
 
     @property
     def n_subjects(self) -> int:
+        """Randomised subjects of both arms."""
         return len(self.active)
 
     @property
     def subjects(self) -> list[str]:
+        """Names that say they are simulated, SIM-001 and on."""
         return [subject_name(i) for i in range(self.n_subjects)]
 
     @property
     def visits(self) -> list[str]:
+        """Names by planned week, W0 and on."""
         return [f"W{week:g}" for week in self.weeks]
 
     def rng(self, stream: str, *key: int) -> np.random.Generator:

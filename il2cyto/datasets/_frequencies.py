@@ -36,6 +36,7 @@ class Node:
 
     @property
     def between(self) -> float:
+        """What is left of the SD for subjects to differ by: the three parts add as variances."""
         return float(np.sqrt(self.sd**2 - self.within**2 - self.technical**2))
 
 

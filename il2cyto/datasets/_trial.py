@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ import polars as pl
 
 from il2cyto.datasets import _clinical as clinical, _panel as panel
 from il2cyto.datasets._course import draw_course
-from il2cyto.datasets._design import TREATMENT_WEEKS, Design, drug_level, make_design, subject_name
+from il2cyto.datasets._design import Design, drug_level, make_design, subject_name
 from il2cyto.datasets._events import TIMESTEP, Tube, draw_events
 from il2cyto.datasets._frequencies import LYMPHOCYTES, NODE, draw_logits, lymphocyte_fractions
 from il2cyto.datasets._safety import adverse_events_table
+from il2cyto.datasets._study_file import study_yaml
 from il2cyto.errors import StudyError
 from il2cyto.io import Spillover, write_fcs
 
@@ -68,7 +68,7 @@ def simulate_trial(
     batch_shift: float = 0.05,
     jitter: float = 0.0,
     effects: float = 1.0,
-    intensity_shift: bool = True,
+    intensity_shift: float = 1.0,
     batches: Literal["subjects", "visit"] = "subjects",
     outcomes: Literal["auto", "matched", "free"] = "auto",
     files: bool = True,
@@ -102,7 +102,7 @@ def simulate_trial(
     effects
         Multiplies the drug's effects on frequencies (up to 1 also on response); 0 is the null.
     intensity_shift
-        The drug also brightens CD25 of T cells and CD56 of NK cells, without changing any label.
+        Multiplies how far the drug brightens CD25 of T cells and CD56 of NK cells, which changes no label; 0 for not at all.
     batches
         ``subjects``: complete subjects of both arms; ``visit``: one batch a visit, which confounds batch and visit.
     outcomes
@@ -148,14 +148,14 @@ def simulate_trial(
     logits = draw_logits(design)
     course = draw_course(design, logits[:, :, NODE["Treg"]], matched=matched)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = _jobs(design, course.sampled, logits, events, (batch_shift, jitter), drug=float(intensity_shift))
+    jobs = _jobs(design, course.sampled, logits, events, (batch_shift, jitter), drug=intensity_shift)
     _write_tables(out, design, jobs, course=course, matched=matched)
     if files:
         counts = _write_files(out, design, jobs, labels=labels, workers=workers, progress=progress)
         truth = pl.concat(_truth(job.sample, count) for job, count in zip(jobs, counts, strict=True))
         truth.write_csv(out / "truth" / "frequencies.csv")
     study = out / "study.yaml"
-    study.write_text(_study_yaml(design), encoding="utf-8")
+    study.write_text(study_yaml(design), encoding="utf-8")
     return study
 
 
@@ -282,45 +282,3 @@ def _truth(sample: str, counts: np.ndarray) -> pl.DataFrame:
     table = pl.DataFrame(rows, schema=["sample", "population", "parent", "count", "parent_count"], orient="row")
     frequency = pl.when(pl.col("parent_count") > 0).then(pl.col("count") / pl.col("parent_count"))
     return table.with_columns(frequency=frequency)
-
-
-def _study_yaml(design: Design) -> str:
-    visits = dict(zip(design.visits, design.weeks.tolist(), strict=True))
-    schedule = [
-        f"- {{visit: {visit}, week: {week:g}{', baseline: true' if week == 0 else ''}}}"
-        for visit, week in visits.items()
-    ]
-    primary = [visit for visit, week in visits.items() if week <= 12][-1]
-    lines = [
-        "# A simulated trial: no patient is in it.",
-        "study: IL2-SLE-SIM",
-        "simulated: true",
-        "samples: samples.csv",
-        "subjects: subjects.csv",
-        *_clinical_yaml(),
-        "arms: [" + ", ".join(json.dumps(arm) for arm in design.arms) + "]",
-        "schedule:",
-        *schedule,
-        "treatment_weeks: " + json.dumps([[int(week) for week in period] for period in TREATMENT_WEEKS]),
-        "panels: {tnk: {template: tnk}}",
-        f"primary: {{visit: {primary}}}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _clinical_yaml() -> list[str]:
-    limits = {
-        "c3_g_l": "lln: {:g}, uln: {:g}".format(*clinical.C3_NORMAL),
-        "c4_g_l": "lln: {:g}, uln: {:g}".format(*clinical.C4_NORMAL),
-        "dsdna_iu_ml": f"uln: {clinical.DSDNA_TOP:g}",
-    }
-    return [
-        "clinical:",
-        "  visits: visits.csv",
-        "  adverse_events: adverse_events.csv",
-        "  sledai_version: selena",
-        "  pga_scale: 3",
-        "  bilag: 2004",
-        "  limits:",
-        *(f"    {analyte}: {{{limit}}}" for analyte, limit in limits.items()),
-    ]

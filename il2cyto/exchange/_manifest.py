@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from il2cyto import __version__
 from il2cyto._keys import Uns
 from il2cyto.exchange._cdisc_cp import study_id
 from il2cyto.io._atomic import replacing
+from il2cyto.io._provenance import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def export_manifest(results: Path, cohorts: Mapping[str, AnnData], out: Path) ->
     Hidden files and earlier manifests are left out.
     """
     paths = sorted(p for p in results.rglob("*") if p.is_file() and not _is_left_out(p.relative_to(results)))
-    rows = [{"path": p.relative_to(results).as_posix(), "bytes": p.stat().st_size, "sha256": _digest(p),
+    rows = [{"path": p.relative_to(results).as_posix(), "bytes": p.stat().st_size, "sha256": file_digest(p),
              "content": _CONTENT.get(p.suffix, "other")} for p in paths]  # fmt: skip
     first = next(iter(cohorts.values()))
     about = {
@@ -67,8 +67,3 @@ def _is_left_out(path: Path) -> bool:
 def _template(adata: AnnData) -> dict[str, str]:
     template = adata.uns[Uns.IL2CYTO].get(Uns.TEMPLATE, {})
     return {key: str(template[key]) for key in ("name", "version", "sha256") if key in template}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

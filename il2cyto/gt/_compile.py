@@ -18,7 +18,8 @@ from il2cyto.gt._table import Table
 from il2cyto.gt._versions import versions
 from il2cyto.gt._views import plan_views, with_scatter
 from il2cyto.gt._walk import keys_with_a_top
-from il2cyto.template._gates import Cut1D, RefGate, SingletGate
+from il2cyto.template._cuts import Cut1D, SingletGate
+from il2cyto.template._gate import RefGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence

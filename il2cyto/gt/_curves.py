@@ -11,7 +11,7 @@ import numpy as np
 from il2cyto.gt import _shapes
 from il2cyto.gt._kernels._ops import ASK, ELLIPSE, OTHER, POLYGON, SINGLET, TRANSFORM_SIZE
 from il2cyto.gt._linear import axis, classify, constants
-from il2cyto.template._gates import EllipseGate, PolygonGate
+from il2cyto.template._shapes import EllipseGate, PolygonGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._scale import Scale
-    from il2cyto.template._gates import Gate
+    from il2cyto.template._gate import Gate
 
     FloatArray = npt.NDArray[np.float64]
     ByteArray = npt.NDArray[np.uint8]

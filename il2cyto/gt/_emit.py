@@ -9,15 +9,9 @@ import numpy as np
 from il2cyto.gt._curves import band_curve, curve_of
 from il2cyto.gt._kernels import _ops as k
 from il2cyto.gt._program import Asked, FittedBand, FittedCut, side
-from il2cyto.template._gates import (
-    BoundaryGate,
-    FixedGate,
-    IntervalGate,
-    QuadrantGate,
-    RectangleGate,
-    RefGate,
-    SingletGate,
-)
+from il2cyto.template._cuts import SingletGate
+from il2cyto.template._gate import RefGate
+from il2cyto.template._shapes import BoundaryGate, FixedGate, IntervalGate, QuadrantGate, RectangleGate
 from il2cyto.template._transforms import Log
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ class Flag(IntFlag):
     PARENT_FAILED = 1 << 22
     PANEL_IMPLAUSIBLE = 1 << 23
     FLOW_INTERRUPTED = 1 << 24
+    MISSING_ABOVE = 1 << 25
 
 
 LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
@@ -47,6 +48,7 @@ LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
     Flag.SHRUNK: ("info", "own cut moved towards the group's by more than delta"),
     Flag.CLAMPED: ("info", "cut moved to the nearest bound of the template"),
     Flag.MANUAL: ("info", "a person set this gate in the overrides file"),
+    Flag.MISSING_ABOVE: ("info", "a step before this one was passed through (MISSING_PASS), its marker being absent"),
     Flag.NO_VALLEY: ("warn", "no accepted valley; the template's one_peak policy ran"),
     Flag.UNSTABLE: ("warn", "the cut varies by more than a quarter decade, or is missing, under resampling"),
     Flag.OUTLIER_CUT: ("warn", "own cut lies far from its group; the group's cut was used"),
@@ -63,7 +65,7 @@ LEGEND: Final[dict[Flag, tuple[Severity, str]]] = {
     Flag.DISCORDANT_REPLICATE: ("warn", "replicates differ by more than counting explains"),
     Flag.FLOW_INTERRUPTED: ("warn", "the event rate fell below a fifth for a while: a clog, or a pause"),
     Flag.MISSING_PASS: ("warn", "marker or channel absent: the step was passed through"),
-    Flag.CHANNEL_MISSING: ("fail", "marker or channel absent: not evaluable"),
+    Flag.CHANNEL_MISSING: ("fail", "marker or channel absent, here or at a step before: not evaluable"),
     Flag.NO_PARENT: ("fail", "the parent has too few events for a fraction"),
     Flag.GATE_FAILED: ("fail", "no cut at any level"),
     Flag.PARENT_FAILED: ("fail", "an ancestor or operand is not evaluable"),

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from il2cyto.pp._flow import flow_of
 
 if TYPE_CHECKING:
     from il2cyto.gt._plan import Events
 
-#: Parts of equal number of events (a few more where it does not divide), the fewest events in one, and how much longer than
-#: usual one may take.
-PARTS, FEWEST, LONGEST = 100, 20, 5.0
-
 
 def interrupted(events: Events) -> bool:
-    """Whether the event rate fell below a fifth of its usual value for a hundredth of the events, or flow stopped.
+    """Whether the flow paused or its rate fell below a fifth, by the rule of :func:`il2cyto.pp.acquisition`.
 
-    False where the file has no time, or fewer than 2,000 events, or its clock is too coarse to tell.
+    False where nothing can be tested: the file has no time, fewer than 2,000 events, or its events are not in order of time.
     """
-    clock = next((c.index for c in events.plan.panel.channels if c.detector == "time"), None)
-    if clock is None or events.n < PARTS * FEWEST:
-        return False
-    ends = slice(None, None, (events.n - 1) // PARTS)
-    time = np.asarray(events.file.events([clock], rows=ends), dtype=np.float64).reshape(-1)
-    durations = np.diff(time)
-    usual = float(np.median(durations))
-    return bool(usual > 0 and durations.max() > LONGEST * usual)
+    flow = flow_of(events.file)
+    return flow is not None and flow.interrupted

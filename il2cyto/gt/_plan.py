@@ -11,7 +11,7 @@ import numpy as np
 from il2cyto.gt._cache import Recent
 from il2cyto.gt._dimensions import Dimensions, find_sources
 from il2cyto.pp import compensate, transform
-from il2cyto.template import RefGate
+from il2cyto.template import keys_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,10 +49,8 @@ class Plan:
 
     def missing(self, population: Population) -> tuple[str, ...]:
         """The markers that a population's gate needs and the file lacks."""
-        gate = population.gate
-        if isinstance(gate, RefGate):
-            return self.missing(self.template.by_name[gate.of])
-        return tuple(key for key in (gate.keys if gate else ()) if key not in self.channels and key not in self.sources)
+        keys = keys_of(self.template, population.name)
+        return tuple(key for key in keys if key not in self.channels and key not in self.sources)
 
 
 #: Files of one batch share a few panels.

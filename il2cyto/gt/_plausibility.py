@@ -153,7 +153,13 @@ def _mend(tree: RowTree, fit: Callable[[], Fit], unlabelled: Mapping[str, str]) 
 def _exchanges(tree: RowTree, unlabelled: Mapping[str, str]) -> list[dict[str, str]]:
     """Marker -> label for the labels that move, those that move the fewest first."""
     named = (marker for expectation in tree.template.expect for marker in expectation.markers)
-    markers = [marker for marker in dict.fromkeys(named) if marker in tree.plan.channels.keys() - unlabelled.keys()]
+    channels = tree.plan.channels
+    markers = [
+        marker
+        for marker in dict.fromkeys(named)
+        # Nobody labels scatter.
+        if marker in channels and marker not in unlabelled and channels[marker].detector != "scatter"
+    ]
     if len(markers) > MOST_MARKERS:
         return []
     pairs = (zip(markers, labels, strict=True) for labels in permutations(markers))

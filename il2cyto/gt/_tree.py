@@ -37,6 +37,7 @@ class Band:
 
     @classmethod
     def exact(cls, mask: BoolArray) -> Band:
+        """Membership that no cut's spread can change."""
         return cls(mask, mask, mask)
 
     def __and__(self, other: Band) -> Band:
@@ -86,6 +87,7 @@ class BandNode(Node):
 
     @property
     def mask(self) -> BoolArray:
+        """Events inside; a population that is not evaluable has none to give, which is an error."""
         if self.band is None:
             msg = "a population that is not evaluable has no events"
             raise ValueError(msg)

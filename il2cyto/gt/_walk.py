@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What a population says of its own counts; it says nothing about its children.
 _OF_COUNTS = Flag.LOW_PARENT | Flag.DETECTABLE | Flag.BELOW_DETECTION | Flag.IMPLAUSIBLE | Flag.AT_EDGE
+#: A step was passed through here, or before.
+_PASSED = Flag.MISSING_PASS | Flag.MISSING_ABOVE
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Node:
 
     @property
     def evaluable(self) -> bool:
+        """Whether no flag says that it failed; the counts of one that did mean nothing."""
         return not self.flags & FAIL
 
 
@@ -55,8 +58,11 @@ class Walk(ABC, Generic[N]):
     def _evaluate(self, population: Population) -> N:
         template, parent = self.plan.template, self.nodes[population.parent]
         operands = population.expression.names() if population.expression else ()
-        if not all(node.evaluable for node in (parent, *(self.nodes[name] for name in operands))):
-            return self._empty(Flag.PARENT_FAILED, Flag.NONE, parent)
+        needed = (parent, *(self.nodes[name] for name in operands))
+        if not all(node.evaluable for node in needed):
+            # What the panel lacks is told to the last descendant: no other gate, and no other sample, would mend it.
+            absent = any(node.flags & Flag.CHANNEL_MISSING for node in needed)
+            return self._empty(Flag.CHANNEL_MISSING if absent else Flag.PARENT_FAILED, Flag.NONE, parent)
         if parent.count < template.min_parent_of(population.name).nan:
             return self._empty(Flag.NO_PARENT, Flag.NONE, parent)
         missing = bool(self.plan.missing(population))
@@ -65,19 +71,22 @@ class Walk(ABC, Generic[N]):
         node = self._filled(population, parent, missing=missing)
         if node.evaluable:
             node.flags |= self._carried_by_parent(population) | self._count_flags(population, node)
+            if any(other.flags & _PASSED for other in needed):
+                node.flags |= Flag.MISSING_ABOVE
         return node
 
     def _carried_by_operands(self, population: Population) -> Flag:
         flags = Flag.NONE
         for name in population.expression.names() if population.expression else ():
-            flags |= self.nodes[name].cut_flags
+            told = Flag.MISSING_PASS if self.plan.template.by_name[name].report else Flag.NONE
+            flags |= self.nodes[name].cut_flags & ~told
         return flags
 
     def _carried_by_parent(self, population: Population) -> Flag:
-        """A step passed through concerns all descendants; a warning of an unreported step would otherwise be seen nowhere."""
+        """A warning of an unreported step would otherwise be seen nowhere; of a reported one it is told once, at the step itself."""
         parent = self.nodes[population.parent]
         hidden = population.parent != ROOT and not self.plan.template.by_name[population.parent].report
-        return parent.flags & ~_OF_COUNTS if hidden else parent.flags & (Flag.MISSING_PASS | Flag.NONFINITE)
+        return parent.flags & ~_OF_COUNTS if hidden else parent.flags & Flag.NONFINITE
 
     def _count_flags(self, population: Population, node: N) -> Flag:
         flags = Flag.NONE

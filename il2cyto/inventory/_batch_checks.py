@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
+from il2cyto._confounding import bridged_values, confounded_arms
 from il2cyto.inventory._codes import severity_of
 from il2cyto.inventory._file_checks import compensation, some
 from il2cyto.inventory._types import Problem
@@ -171,33 +172,38 @@ def _without_optional(entries: Sequence[Entry], demands: Mapping[str, Demand]) -
     for (name, absent), members in lacking.items():
         if absent:
             n = len(members)
-            text = f"panel {name}: {n} file{'s' if n > 1 else ''} without {', '.join(absent)}, optional in the template"
+            told = "; ".join(f"{key} ({demands[name].optional[key]})" for key in absent)
+            text = f"panel {name}: {n} file{'s' if n > 1 else ''} without what is optional in the template: {told}"
             yield members[0].problem("I114", text) if n == 1 else Problem.of_batch("I114", text)
 
 
 def _confounded(study: Study) -> Iterator[Problem]:
-    specimens = study.sheet.filter((pl.col("role") == "sample") & ~pl.col("control") & pl.col("visit").is_not_null())
+    samples = study.sheet.filter(pl.col("role") == "sample")
+    controls = samples.filter(pl.col("control"))
+    specimens = samples.filter(~pl.col("control") & pl.col("visit").is_not_null())
     arms: dict[str, str] = {}
     if study.subject_sheet is not None and "arm" in study.subject_sheet.columns:
         arms = dict(study.subject_sheet.select("subject", "arm").drop_nulls().iter_rows())
     specimens = specimens.with_columns(arm=pl.col("subject").replace_strict(arms, default=None, return_dtype=pl.String))
-    several_visits, several_arms = (specimens[column].drop_nulls().n_unique() > 1 for column in ("visit", "arm"))
+    bridged = bridged_values(controls, "batch")
+    several_visits = specimens["visit"].n_unique() > 1
     for (batch,), rows in specimens.group_by("batch", maintain_order=True):
         if several_visits and rows["visit"].n_unique() == 1:
             n = rows.height
             text = (
-                f"CONFOUNDED_BATCH: batch {batch} holds visit {rows['visit'][0]} only ({n} file{'s' if n > 1 else ''}): "
+                f"batch {batch} holds visit {rows['visit'][0]} only ({n} file{'s' if n > 1 else ''}): "
                 f"a change between visits cannot be told from one between batches"
             )
-            yield Problem.of_batch("W201", text)
-        # Which arm is not said: whoever reads this may be blind to it. All visits of one subject are a sound batch.
-        subjects = rows["subject"].n_unique()
-        if several_arms and subjects > 1 and rows["arm"].null_count() == 0 and rows["arm"].n_unique() == 1:
-            text = (
-                f"CONFOUNDED_BATCH: the {subjects} subjects of batch {batch} are all of one arm: "
-                f"a difference between arms cannot be told from one between batches"
-            )
-            yield Problem.of_batch("W206", text)
+            yield _of_design("W201", text, bridged=batch in bridged)
+    for found in confounded_arms(specimens, controls):
+        yield _of_design("W206", str(found), bridged=found.bridged)
+
+
+def _of_design(code: str, text: str, *, bridged: bool) -> Problem:
+    """What confounds is a warning; a control material that was run on both sides can tell, and leaves it a notice."""
+    if not bridged:
+        return Problem.of_batch(code, f"CONFOUNDED_BATCH: {text}")
+    return Problem.of_batch("I201", f"{text}, but by the bridging controls, which were run in both")
 
 
 def _unlisted(entries: Sequence[Entry], study: Study) -> Iterator[Problem]:

@@ -49,7 +49,7 @@ CODES: Final[dict[str, Code]] = {
         "Run all visits of a subject in one batch, or add bridging controls (control: yes).",
     ),
     "W206": Code(
-        "CONFOUNDED_BATCH: all subjects of a batch are of one arm",
+        "CONFOUNDED_BATCH: the arms differ in batch, cytometer, site, operator or lot",
         "Mix the arms within batches, or add bridging controls (control: yes).",
     ),
     "W142": Code("no spillover matrix", "Export the file with its acquisition matrix."),
@@ -83,11 +83,23 @@ CODES: Final[dict[str, Code]] = {
         "the flow rate or a signal changed while the file was acquired",
         "Look at il2cyto.pl.time_course of the file; no event is removed.",
     ),
+    "W166": Code(
+        "the signal changed for good while the file was acquired: it is of two parts",
+        "Look at il2cyto.pl.time_course of the file: carry-over, another tube, a detector that was set anew. No event is removed.",
+    ),
     "W165": Code("the acquisition paused", "Look for bubbles and clogs; no event is removed."),
     "W151": Code("few events", "Check that the file is complete; its rare populations will be flagged."),
     "W202": Code("an FCS file is not in the sheet", "Add it to the sample sheet, or move it out of the folder."),
     "W204": Code("simulated events in a study that does not say so", "Set simulated: true in the study."),
     # For information.
+    "I201": Code(
+        "visits or arms differ in how they were run, and bridging controls were run in both",
+        "Compare the controls in tables/cut_drift.csv and control_cv.csv; a template with fit_on: controls gates by them.",
+    ),
+    "I162": Code(
+        "a marker is dim in all files of a subject",
+        "Nothing to do if the subject lacks these cells, as after treatment against them; else check the staining.",
+    ),
     "I114": Code("an optional marker or channel is absent", "Nothing to do if the panel has none of them."),
 }
 

@@ -11,18 +11,19 @@ import numpy as np
 
 from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.inventory._file_checks import some
+from il2cyto.inventory._types import Problem
 from il2cyto.io._fcs import open_fcs
 from il2cyto.io._fcs._events import SATURATED_SHARE
 from il2cyto.io._remote import local_copy
 from il2cyto.pp import acquisition, compensate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from il2cyto.inventory._types import Demand, Entry, Problem
+    from il2cyto.inventory._types import Demand, Entry
     from il2cyto.io import FcsFile
     from il2cyto.panel import Panel
     from il2cyto.pp import Acquisition
@@ -127,13 +128,19 @@ def _of_one(entry: Entry, glance: _Glance) -> Iterator[Problem]:
         texts = [f"{share:.0%} of the events on {name}" for name, share in glance.saturated.items()]
         yield entry.problem("W163", f"at the top of the detector's range: {some(texts)}")
     course = glance.course
-    if course.anomalous > 0:
-        drifted = dict.fromkeys(name for stretch in course.stretches for name in stretch.channels)
+    for part in (stretch for stretch in course.stretches if stretch.kind == "change_point"):
+        text = (
+            f"from event {part.start + 1:,} of {part.stop:,} on the signal of {some(list(part.channels))} is another: an event after that "
+            f"exceeds one before with a probability of up to {part.size:.2f}"
+        )
+        yield entry.problem("W166", text.replace("up to", "down to") if part.size < 0.5 else text)
+    unsteady = [stretch for stretch in course.stretches if stretch.kind in {"signal_drift", "flow_rate"}]
+    if unsteady:
+        drifted = dict.fromkeys(name for stretch in unsteady for name in stretch.channels)
         what = [f"signal of {some(list(drifted))}"] if drifted else []
         what += ["flow rate"] if "flow_rate" in course.codes else []
-        yield entry.problem(
-            "W164", f"{course.anomalous:.0%} of the events stand where the {' and the '.join(what)} changed"
-        )
+        share = course.share_of("signal_drift", "flow_rate")
+        yield entry.problem("W164", f"{share:.0%} of the events stand where the {' and the '.join(what)} changed")
     n_pauses = sum(stretch.kind == "time_gap" for stretch in course.stretches)
     if n_pauses:
         yield entry.problem(
@@ -152,7 +159,25 @@ def _dim(looked: Sequence[tuple[Entry, _Glance]]) -> Iterator[Problem]:
             if len(having) <= FEWEST_PEERS:
                 continue
             usual = float(np.nanmedian([value for _, value in having]))
-            for entry, value in having:
-                if value < DIM * usual:
-                    text = f"{key} has {value / usual:.0%} of its brightness in the other files of batch {batch}, panel {panel}"
-                    yield entry.problem("W162", text)
+            dim = {id(entry): value / usual for entry, value in having if value < DIM * usual}
+            elsewhere = f"of its brightness in the other files of batch {batch}, panel {panel}"
+            for subject, files in _by_subject(entry for entry, _ in having).items():
+                shares = [dim[id(entry)] for entry in files if id(entry) in dim]
+                # A forgotten antibody is missing in one tube; cells that a person does not have are missing in all.
+                if subject and len(shares) == len(files) > 1:
+                    text = (
+                        f"{key} has at most {max(shares):.0%} {elsewhere} in all {len(files)} files of subject {subject}: "
+                        "the subject has hardly any such cells, or none of these tubes was stained"
+                    )
+                    yield Problem.of_batch("I162", text)
+                    continue
+                for entry in files:
+                    if id(entry) in dim:
+                        yield entry.problem("W162", f"{key} has {dim[id(entry)]:.0%} {elsewhere}")
+
+
+def _by_subject(entries: Iterable[Entry]) -> dict[str | None, list[Entry]]:
+    files: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        files[entry.row["subject"]].append(entry)
+    return files

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from il2cyto.inventory._codes import CODES, severity_of
+from il2cyto.template import loss_without
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from il2cyto.errors import FcsError
     from il2cyto.inventory._codes import Severity
     from il2cyto.io._fcs import FcsFile
@@ -54,7 +57,7 @@ class Demand:
     """What a template asks of every file of its panel."""
 
     required: tuple[str, ...]
-    optional: tuple[str, ...]
+    optional: Mapping[str, str]  # marker -> what its absence does
     compensates: bool
 
     @classmethod
@@ -65,9 +68,8 @@ class Demand:
             for key in population.gate.keys if population.gate is not None else ():
                 if key not in required and key not in optional:
                     (required if population.if_missing == "fail" else optional)[key] = None
-        return cls(
-            tuple(required), tuple(key for key in optional if key not in required), template.compensation != "none"
-        )
+        losses = {key: str(loss_without(template, key)) for key in optional if key not in required}
+        return cls(tuple(required), losses, template.compensation != "none")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import polars as pl
 
 from il2cyto._scores import BILAG_DOMAINS, BILAG_LETTERS, SLEDAI_TOP, SLEDAI_WEIGHTS
-from il2cyto.io._sheets import DATE, DATE_PROBLEM, Column, Sheet
+from il2cyto.io._sheet_cells import DATE, DATE_PROBLEM
+from il2cyto.io._sheets import Column, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

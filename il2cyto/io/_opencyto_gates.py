@@ -37,6 +37,7 @@ class Row:
 
 
 def is_scatter(dim: str) -> bool:
+    """Whether the detector sees scattered light, forward or side, rather than a dye."""
     return dim.upper().startswith(("FSC", "SSC"))
 
 

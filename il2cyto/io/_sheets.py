@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import importlib
-import importlib.util
-import io
-import re
 import unicodedata
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import polars as pl
 
-from il2cyto.io._validation import nearest, show, suggest
+from il2cyto.io._sheet_cells import parse_cell
+from il2cyto.io._sheet_files import UnreadableError, read_csv, read_excel
+from il2cyto.io._validation import nearest, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-Cell: TypeAlias = "str | bool | int | float | None"
 
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.0+)?")
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
-_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-#: A date in any of the usual spellings.
-DATE: Final = re.compile(
-    r"(?<![\d.])(?:"
-    r"(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:19|20)\d\d|\d\d)"
-    rf"|(?:0?[1-9]|[12]\d|3[01])[-. ]*(?:{_MONTHS})[a-z]*[-., ]*(?:19|20)\d\d"
-    r")(?!\d|\.\d)",
-    re.IGNORECASE,
-)
-DATE_PROBLEM: Final = (
-    "a date, which may identify a person; give the study day (the baseline visit is day 1) or remove the column"
-)
-_BOOLEANS: Final = {
-    **dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True),
-    **dict.fromkeys(("false", "no", "n", "f", "0", "0.0"), False),
-}
 _DTYPES: Final = {"text": pl.String, "bool": pl.Boolean, "int": pl.Int64, "float": pl.Float64}
 
 
@@ -121,8 +98,8 @@ def read_sheet(path: Path, columns: Sequence[Column]) -> Sheet:
     """
     sheet = Sheet(path.name)
     try:
-        rows, decimal_comma = _read_excel(path) if path.suffix.lower() in {".xlsx", ".xls"} else _read_csv(path)
-    except _UnreadableError as error:
+        rows, decimal_comma = read_excel(path) if path.suffix.lower() in {".xlsx", ".xls"} else read_csv(path)
+    except UnreadableError as error:
         sheet.problems.append((0, str(error)))
         return sheet
     if not rows:
@@ -135,7 +112,7 @@ def read_sheet(path: Path, columns: Sequence[Column]) -> Sheet:
     for column in columns:
         if column.name in places:
             texts = table.cells[places[column.name]]
-            parsed = [_parse(text, column, decimal_comma=decimal_comma) for text in texts]
+            parsed = [parse_cell(text, column, decimal_comma=decimal_comma) for text in texts]
             sheet.problems += [
                 (line, f"{column.name}: {problem}")
                 for line, (_, problem) in zip(table.lines, parsed, strict=True)
@@ -184,55 +161,6 @@ def not_in(value: str, where: str, allowed: Sequence[str]) -> str:
     """Say that a value is none of those allowed, and which of them is nearest."""
     near = nearest(value, allowed, cutoff=0.4)
     return f"{show(value)} is not in {where}; allowed {', '.join(allowed)}{f'; nearest {near}' if near else ''}"
-
-
-class _UnreadableError(Exception):
-    """The sheet cannot be read at all."""
-
-
-def _read_csv(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        msg = "no such file"
-        raise _UnreadableError(msg) from None
-    except OSError as error:
-        msg = f"cannot be read: {error.strerror}"
-        raise _UnreadableError(msg) from None
-    except UnicodeDecodeError:
-        msg = "not UTF-8 text; save it as 'CSV UTF-8'"
-        raise _UnreadableError(msg) from None
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, start = [], 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((start, row))
-            start = reader.line_num + 1  # a quoted cell may run over several lines
-    except csv.Error as error:
-        msg = f"not a CSV table from line {start} on: {error}"
-        raise _UnreadableError(msg) from None
-    # Where commas do not separate, the locale that saved the sheet writes 0,5 for a half.
-    return rows, delimiter == ";"
-
-
-def _read_excel(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
-    if importlib.util.find_spec("fastexcel") is None:
-        msg = "an Excel file needs the package fastexcel; install it (pip install fastexcel) or save the sheet as 'CSV UTF-8'"
-        raise _UnreadableError(msg)
-    if not path.is_file():
-        msg = "no such file"
-        raise _UnreadableError(msg)
-    fastexcel = importlib.import_module("fastexcel")  # optional, and without types
-    try:
-        table = fastexcel.read_excel(path).load_sheet(0, header_row=None, skip_rows=0, dtypes="string").to_polars()
-    except fastexcel.FastExcelError:
-        msg = "not a readable Excel file; open it, save it again, or save the sheet as 'CSV UTF-8'"
-        raise _UnreadableError(msg) from None
-    rows = [(i, [cell or "" for cell in row]) for i, row in enumerate(table.iter_rows(), start=1)]
-    return [(i, row) for i, row in rows if any(cell.strip() for cell in row)], False
 
 
 def _clean(cell: str) -> str:
@@ -299,37 +227,6 @@ def _check_agreement(sheet: Sheet, table: _Table, column: Column, found: list[st
         pairs = zip(table.lines, table.cells[found[0]], table.cells[other], strict=True)
         text = f"columns {show(found[0])} and {show(other)} both stand for {column.name!r} and differ; remove one"
         sheet.problems += [(line, text) for line, first, second in pairs if first != second]
-
-
-def _parse(text: str, column: Column, *, decimal_comma: bool) -> tuple[Cell, str]:
-    """Turn a cell into a value, or None and what is wrong with it."""
-    if not text:
-        return None, ""
-    if column.kind != "text" and DATE.match(text):
-        return None, DATE_PROBLEM
-    if not text.isprintable():
-        return None, f"found {show(text)}, with a control character or line break; retype it"
-    if column.kind == "bool":
-        value = _BOOLEANS.get(text.casefold())
-        return value, "" if value is not None else f"found {show(text)}; allowed yes, no or blank"
-    if column.kind in {"int", "float"}:
-        return _parse_number(text, column, decimal_comma=decimal_comma)
-    if column.choices and text not in column.choices:
-        problem = f"found {show(text)}; allowed {', '.join(column.choices)}; {suggest(text, column.choices)}"
-        return None, problem.removesuffix("; ")
-    return text, ""
-
-
-def _parse_number(text: str, column: Column, *, decimal_comma: bool) -> tuple[Cell, str]:
-    number = text.replace(",", ".") if decimal_comma and text.count(",") == 1 else text
-    whole = column.kind == "int"
-    if not (_WHOLE if whole else _NUMBER).fullmatch(number):
-        return None, f"found {show(text)}; allowed {'a whole number' if whole else 'a number'} or blank"
-    value = float(number)
-    if not column.low <= value <= column.high:
-        allowed = f"{column.low:g} to {column.high:g}" if column.high < float("inf") else f"{column.low:g} or more"
-        return None, f"found {text}; allowed {allowed}"
-    return int(value) if whole else value, ""
 
 
 def _names(columns: Sequence[Column]) -> str:

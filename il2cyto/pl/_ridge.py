@@ -16,7 +16,7 @@ from il2cyto.pl._gates import CUT
 from il2cyto.pl._order import ordered
 from il2cyto.pl._outlines import owned_gate
 from il2cyto.pl._theme import GREY, INK, MM, SINGLE_COLUMN, add_footer, printable, theme
-from il2cyto.template._gates import Cut1D
+from il2cyto.template._cuts import Cut1D
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

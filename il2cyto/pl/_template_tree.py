@@ -19,7 +19,7 @@ from il2cyto.template import (
     TMix1dGate,
     TMix2dGate,
 )
-from il2cyto.template._gates import QuantileRule, ReferenceRule, TailRule
+from il2cyto.template._cuts import QuantileRule, ReferenceRule, TailRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from il2cyto.io import FcsFile
     from il2cyto.pp import Acquisition
 
-_SHADES: Final = {"flow_rate": "#F4C9A8", "signal_drift": "#BFD7EA", "time_gap": "#D55E00"}
-_SAYS: Final = {"flow_rate": "flow rate", "signal_drift": "signal drift", "time_gap": "pause"}
+_SHADES: Final = {"flow_rate": "#F4C9A8", "signal_drift": "#BFD7EA", "time_gap": "#D55E00", "change_point": INK}
+_SAYS: Final = {
+    "flow_rate": "flow rate",
+    "signal_drift": "signal drift",
+    "time_gap": "pause",
+    "change_point": "change point",
+}
 _HEIGHT: Final = 3.4
 
 
@@ -98,7 +103,10 @@ def _draw(course: Acquisition, rate: Axes, signal: Axes) -> None:
         label = _SAYS[stretch.kind] if stretch.kind not in named else None
         named.add(stretch.kind)
         for ax, text in ((rate, label), (signal, None)):
-            ax.axvspan(stretch.begin, stretch.end, color=_SHADES[stretch.kind], linewidth=0, zorder=-1, label=text)
+            if stretch.kind == "change_point":
+                ax.axvline(stretch.begin, color=_SHADES[stretch.kind], linewidth=0.8, linestyle="--", label=text)
+            else:
+                ax.axvspan(stretch.begin, stretch.end, color=_SHADES[stretch.kind], linewidth=0, zorder=-1, label=text)
     if named:
         rate.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0), frameon=False)
     if drifted:

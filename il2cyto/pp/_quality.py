@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
+
+from il2cyto.pp._flow import Stretch, flow_of, limit, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     from il2cyto.io import FcsFile
+    from il2cyto.pp._flow import Flow, Kind
 
     FloatArray = npt.NDArray[np.floating]
     BoolArray = npt.NDArray[np.bool_]
 
-Kind = Literal["flow_rate", "signal_drift", "time_gap"]
-
-#: The chance that a steadily acquired file gets any of the three codes.
-FALSE_ALARMS: Final = 0.01
-#: A file is cut into at most so many bins of equal events, each of at least so many.
-MOST_BINS, SMALLEST_BIN = 200, 200
-#: Fewer bins than this are no course over time.
-FEWEST_BINS: Final = 10
 #: Events of a bin whose signals are looked at, its first.
 SAMPLED: Final = 256
-#: Smaller departures harm no result: a rate off by this factor, a signal that exceeds the file's with a probability of 0.5
-#: +- this, a pause of this share of the whole acquisition.
-RATE_FACTOR, SHIFT, PAUSE = 1.5, 0.1, 0.01
-# Events of packed bits begin with a byte only every eighth.
-_STEP: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Consecutive events between which something was not as in the rest of the file.
-
-    Attributes
-    ----------
-    kind
-        ``flow_rate``, ``signal_drift``, or ``time_gap`` (no event for too long; no event is anomalous for that).
-    start, stop
-        First event, and the one after the last.
-    begin, end
-        Time of these events, in seconds where the file says how long its ticks are.
-    channels
-        The channels whose signal drifted.
-    """
-
-    kind: Kind
-    start: int
-    stop: int
-    begin: float
-    end: float
-    channels: tuple[str, ...] = ()
+#: Smaller departures harm no result: a signal that exceeds the file's with a probability of 0.5 +- this.
+SHIFT: Final = 0.1
+#: A file is of two parts if both have at least this share of its bins, and of either no more than the second share departs from it.
+SMALLEST_PART, MOST_ODD = 1 / 3, 0.2
 
 
 @dataclass(frozen=True)
@@ -74,7 +44,8 @@ class Acquisition:
     stretches
         What departs, in order of events.
     anomalous
-        Fraction of the events in stretches of ``flow_rate`` or ``signal_drift``; NaN where nothing could be tested.
+        Fraction of the events in stretches of ``flow_rate`` or ``signal_drift``, or in the smaller part of a file with a change point;
+        NaN where nothing could be tested.
     """
 
     bins: pl.DataFrame
@@ -86,6 +57,14 @@ class Acquisition:
         """The kinds of stretches found, each once, in alphabetical order."""
         return tuple(sorted({stretch.kind for stretch in self.stretches}))
 
+    def share_of(self, *kinds: Kind) -> float:
+        """Fraction of the events in stretches of these kinds; NaN where nothing could be tested."""
+        if self.bins.is_empty():
+            return math.nan
+        start, stop = self.bins["start"].to_numpy(), self.bins["stop"].to_numpy()
+        inside = [(start >= s.start) & (start < s.stop) for s in self.stretches if s.kind in kinds]
+        return float((stop - start)[np.any([np.zeros(len(start), np.bool_), *inside], axis=0)].sum() / stop[-1])
+
     @property
     def channels(self) -> tuple[str, ...]:
         """The channels that were looked at."""
@@ -95,16 +74,18 @@ class Acquisition:
 def acquisition(file: FcsFile, columns: Sequence[int]) -> Acquisition:
     """Test how steadily a file was acquired; its events are neither changed nor removed.
 
-    A file is cut into at most 200 bins of equally many consecutive events (at least 200). Three things are looked at:
+    A file is cut into at most 200 bins of equally many consecutive events (at least 200). Four things are looked at:
 
     - the flow rate: the logarithm of a bin's duration against the median of all, in units of its spread, which is that of a
       Poisson process or, if larger, that of the bins themselves (MAD). It must be off by a factor of 1.5 as well;
     - pauses: longer than a Poisson process would make, and than 1 % of the acquisition;
     - the signal of each channel: the mean rank of the first 256 events of a bin among those of all bins, centred by the median
       of the bins, against its exact variance when events are exchangeable (Wilcoxon). An event of the bin must also exceed
-      one of the file with a probability below 0.4 or above 0.6.
+      one of the file with a probability below 0.4 or above 0.6;
+    - whether the file falls into two parts, each of at least a third of the bins and even within itself, between which an event of one
+      exceeds one of the other with a probability above 0.7 in some channel: a change point, and drift is then judged within each part.
 
-    Each of the three may err with a third of 1 %, shared among bins and channels (Bonferroni): of steadily acquired files,
+    Each of the first three may err with a third of 1 %, shared among bins and channels (Bonferroni): of steadily acquired files,
     at most 1 % get a code.
 
     Parameters
@@ -126,77 +107,68 @@ def acquisition(file: FcsFile, columns: Sequence[int]) -> Acquisition:
     >>> pp.acquisition(file, range(len(file.channels))).codes
     ()
     """
-    starts, n_each = _bins(file.n_events)
     columns = [i for i in columns if not file.channels[i].is_time]
-    names = [file.channels[i].name for i in columns]
-    clocks = [channel.index for channel in file.channels if channel.is_time]
-    if len(starts) < FEWEST_BINS or len(clocks) != 1:
+    found = flow_of(file)
+    if found is None:
         return Acquisition(pl.DataFrame(), (), math.nan)
-    time = file.events(clocks)[:, 0].astype(np.float64)
-    if not (np.isfinite(time).all() and (np.diff(time) >= 0).all() and time[0] < time[-1]):
-        return Acquisition(pl.DataFrame(), (), math.nan)
-    n_sampled = min(SAMPLED, n_each)
-    signals = np.stack([file.events(columns, rows=slice(start, start + n_sampled)) for start in starts])
-    return course(time, signals, starts=starts, names=names)
+    n_sampled = min(SAMPLED, int(found.stops[0]))
+    signals = np.stack([file.events(columns, rows=slice(start, start + n_sampled)) for start in found.starts.tolist()])
+    return course(found, signals, names=[file.channels[i].name for i in columns])
 
 
-def course(time: FloatArray, signals: FloatArray, *, starts: Sequence[int], names: Sequence[str]) -> Acquisition:
-    """Test the bins of a file, see :func:`acquisition`.
-
-    Parameters
-    ----------
-    time
-        Of all events, increasing.
-    signals
-        Bins x events of a bin x channels.
-    starts
-        First event of each bin.
-    names
-        Of the channels.
-    """
-    n_events, n_each = len(time), signals.shape[1]
-    stops = np.array([*starts[1:], n_events])
-    sizes = stops - np.array(starts)
-    edges = time[[*starts, n_events - 1]]
+def course(flow: Flow, signals: FloatArray, *, names: Sequence[str]) -> Acquisition:
+    """Test the bins of a file, see :func:`acquisition`; `signals` are bins x events of a bin x channels."""
+    n_each, n_bins = signals.shape[1], len(flow.starts)
     shares = {name: _exceedance(signals[:, :, i]) for i, name in enumerate(names)}
-    n_tests = len(starts) * len(names)
-    drifting = {name: _odd_shares(share, n_each, n_tests=n_tests) for name, share in shares.items()}
-    intervals = np.diff(time)
-    tick = intervals[intervals > 0].min()
-    pauses = _pauses(time, intervals, tick)
-    durations = np.diff(edges)
-    for pause in pauses:  # which is no change of the rate
-        durations[np.searchsorted(starts, pause.start, "right") - 1] -= pause.end - pause.begin
-    odd_rate = _odd_rates(durations, sizes, tick)
-    odd_signal = np.any([*drifting.values(), np.zeros(len(starts), np.bool_)], axis=0)
-    stretches = [
-        *(_stretch("flow_rate", first, last, starts, stops, edges) for first, last in _runs(odd_rate)),
-        *(_stretch("signal_drift", first, last, starts, stops, edges, drifting) for first, last in _runs(odd_signal)),
-        *pauses,
-    ]
-    with np.errstate(divide="ignore"):
-        bins = {"start": starts, "stop": stops, "time": (edges[1:] + edges[:-1]) / 2, "rate": sizes / durations}
+    odd_away = max(SHIFT, limit(n_bins * max(len(names), 1)) * _sd_of_share(n_each, n_bins))
+    level = {name: np.full(n_bins, np.median(share)) for name, share in shares.items()}
+    change = _change_point(shares, odd_away)
+    anomalous = flow.odd.copy()
+    stretches = list(flow.stretches)
+    if change is not None:
+        at, after = change
+        for name in after:
+            level[name] = _levels(shares[name], at)
+        furthest = max(after.values(), key=lambda share: abs(share - 0.5))
+        stretches.append(flow.stretch("change_point", at, n_bins - 1, channels=tuple(after), size=furthest))
+        anomalous[slice(at) if at < n_bins - at else slice(at, None)] = True
+    drifting = {name: np.abs(share - level[name]) > odd_away for name, share in shares.items()}
+    odd_signal = np.any([*drifting.values(), np.zeros(n_bins, np.bool_)], axis=0)
+    for first, last in runs(odd_signal):
+        channels = tuple(name for name, odd in drifting.items() if odd[first : last + 1].any())
+        stretches.append(flow.stretch("signal_drift", first, last, channels=channels))
+    sizes, middles = flow.stops - flow.starts, (flow.edges[1:] + flow.edges[:-1]) / 2
+    bins = {"start": flow.starts, "stop": flow.stops, "time": middles, "rate": flow.rates}
     ordered = tuple(sorted(stretches, key=lambda stretch: (stretch.start, stretch.kind)))
-    return Acquisition(pl.DataFrame(bins | shares), ordered, float(sizes[odd_rate | odd_signal].sum() / n_events))
+    share = float(sizes[anomalous | odd_signal].sum() / flow.stops[-1])
+    return Acquisition(pl.DataFrame(bins | shares), ordered, share)
 
 
-def _stretch(
-    kind: Kind,
-    first: int,
-    last: int,
-    starts: Sequence[int],
-    stops: npt.NDArray[np.integer],
-    edges: FloatArray,
-    drifting: Mapping[str, BoolArray] | None = None,
-) -> Stretch:
-    channels = tuple(name for name, odd in (drifting or {}).items() if odd[first : last + 1].any())
-    return Stretch(kind, starts[first], int(stops[last]), float(edges[first]), float(edges[last + 1]), channels)
+def _change_point(shares: Mapping[str, FloatArray], odd_away: float) -> tuple[int, dict[str, float]] | None:
+    """Where a file falls into two parts, and for each channel that differs P(an event after exceeds one before).
+
+    The bin that leaves the least sum of squares within two parts, over all channels; None unless both parts are large and even.
+    """
+    if not shares:
+        return None
+    table = np.column_stack(list(shares.values()))
+    n = len(table)
+    before = np.arange(1, n)[:, np.newaxis]
+    sums = np.cumsum(table, axis=0)[:-1]
+    apart = (table.sum(axis=0) - sums) / (n - before) - sums / before
+    at = int(np.argmax(np.nansum(before * (n - before) * apart**2, axis=1)))
+    # The means of the two parts, weighted, are 0.5: their difference is what one part exceeds the other by.
+    after = {name: 0.5 + float(by) for name, by in zip(shares, apart[at], strict=True) if abs(by) > 2 * SHIFT}
+    at += 1
+    if not after or min(at, n - at) < SMALLEST_PART * n:
+        return None
+    odd = np.array([np.abs(shares[name] - _levels(shares[name], at)) > odd_away for name in after])
+    return None if max(odd[:, :at].mean(1).max(), odd[:, at:].mean(1).max()) > MOST_ODD else (at, after)
 
 
-def _bins(n_events: int) -> tuple[list[int], int]:
-    """First events of the bins, and the events of each but the last, which takes the rest."""
-    n_each = -(-max(SMALLEST_BIN, -(-n_events // MOST_BINS)) // _STEP) * _STEP
-    return [i * n_each for i in range(n_events // n_each)], n_each
+def _levels(share: FloatArray, at: int) -> FloatArray:
+    """The median of each of two parts."""
+    return np.repeat([np.median(share[:at]), np.median(share[at:])], [at, len(share) - at])
 
 
 def _exceedance(values: FloatArray) -> FloatArray:
@@ -207,40 +179,7 @@ def _exceedance(values: FloatArray) -> FloatArray:
     return shares
 
 
-def _odd_shares(shares: FloatArray, n_each: int, *, n_tests: int) -> BoolArray:
+def _sd_of_share(n_each: int, n_bins: int) -> float:
     # Mean of n ranks drawn without replacement from N, over N: variance (N + 1)(N - n) / (12 n N^2).
-    n_all = n_each * len(shares)
-    sd = math.sqrt((n_all + 1) * (n_all - n_each) / (12 * n_each)) / n_all
-    away = np.abs(shares - np.median(shares))
-    odd: BoolArray = (away > SHIFT) & (away > _limit(n_tests) * sd)
-    return odd
-
-
-def _odd_rates(durations: FloatArray, sizes: npt.NDArray[np.integer], tick: float) -> BoolArray:
-    # Events of one tick lasted half a tick, as far as the clock can say.
-    logs = np.log(np.maximum(durations, tick / 2) / sizes)
-    away = np.abs(logs - np.median(logs))
-    spread = np.maximum(1 / np.sqrt(sizes), np.median(away) / norm.ppf(0.75)) + tick / np.median(durations)
-    odd: BoolArray = (away > math.log(RATE_FACTOR)) & (away > _limit(len(logs)) * spread)
-    return odd
-
-
-def _pauses(time: FloatArray, intervals: FloatArray, tick: float) -> list[Stretch]:
-    """Intervals between events that are too long for a Poisson process of this file's mean rate."""
-    length = time[-1] - time[0]
-    longest = max(math.log(3 * len(time) / FALSE_ALARMS) * length / len(time), PAUSE * length) + tick
-    return [
-        Stretch("time_gap", int(i), int(i) + 2, float(time[i]), float(time[i + 1]))
-        for i in np.flatnonzero(intervals > longest)
-    ]
-
-
-def _limit(n_tests: int) -> float:
-    return float(norm.isf(FALSE_ALARMS / 3 / n_tests / 2))
-
-
-def _runs(odd: BoolArray) -> Iterator[tuple[int, int]]:
-    """First and last bin of each run of odd ones."""
-    edges = np.flatnonzero(np.diff(odd.astype(np.int8), prepend=0, append=0))
-    for first, after in zip(edges[::2], edges[1::2], strict=True):
-        yield int(first), int(after) - 1
+    n_all = n_each * n_bins
+    return math.sqrt((n_all + 1) * (n_all - n_each) / (12 * n_each)) / n_all

@@ -18,6 +18,7 @@ from il2cyto import get
 from il2cyto.io import read_densities
 from il2cyto.pl._outlines import Cuts
 from il2cyto.pl._scales import spec_of
+from il2cyto.report._alerts import OF_ABSENT
 from il2cyto.report._outline import Axis, axis_of, cuts_of, lines_of, outline_of
 from il2cyto.template import ReferenceLineGate
 
@@ -213,9 +214,10 @@ def _fractions(adata: AnnData) -> dict[tuple[str, str], float]:
 
 
 def _flags(adata: AnnData) -> dict[tuple[str, str], list[str]]:
-    """Flags worth a look; notices, such as that a cut is a group's, would mark everything."""
+    """Flags worth a look; notices would mark everything, and so would a marker that the panel lacks, which the alerts tell."""
     found: dict[tuple[str, str], list[str]] = {}
-    frame = get.flags(adata).filter(pl.col("severity") != "info").select("sample", "population", "flag")
+    frame = get.flags(adata).filter(pl.col("severity") != "info", ~pl.col("flag").is_in(OF_ABSENT))
+    frame = frame.select("sample", "population", "flag")
     for sample, population, flag in frame.iter_rows():
         found.setdefault((sample, population), []).append(flag)
     return found

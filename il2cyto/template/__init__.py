@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from il2cyto.template._absent import Loss, keys_of, loss_without
 from il2cyto.template._any_gate import OWN_METHODS, AnyGate
 from il2cyto.template._boolean import Expression, parse
 from il2cyto.template._corner import CornerGate, RefAxis
+from il2cyto.template._cuts import Cut1D, SingletGate, ValleyGate
 from il2cyto.template._dimensions import Dimension, Matrix, Ratio
 from il2cyto.template._expect import Correlation, Expectation, Higher
-from il2cyto.template._gates import (
-    BoundaryGate,
-    Cut1D,
-    EllipseGate,
-    FixedGate,
-    Gate,
-    IntervalGate,
-    PolygonGate,
-    QuadrantGate,
-    RectangleGate,
-    RefGate,
-    SingletGate,
-    ValleyGate,
-)
+from il2cyto.template._gate import Gate, RefGate
 from il2cyto.template._line import ReferenceLineGate
 from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._overrides import Override, Overrides
 from il2cyto.template._plugins import GateMethod, installed_methods, load_method
+from il2cyto.template._shapes import (
+    BoundaryGate,
+    EllipseGate,
+    FixedGate,
+    IntervalGate,
+    PolygonGate,
+    QuadrantGate,
+    RectangleGate,
+)
 from il2cyto.template._template import Adapt, Endpoint, GatingTemplate, Population
 from il2cyto.template._transforms import (
     AnyTransform,
@@ -69,6 +67,7 @@ __all__ = [
     "Linear",
     "Log",
     "Logicle",
+    "Loss",
     "Matrix",
     "NoTransform",
     "Override",
@@ -89,6 +88,8 @@ __all__ = [
     "TransformRules",
     "ValleyGate",
     "installed_methods",
+    "keys_of",
     "load_method",
+    "loss_without",
     "parse",
 ]

@@ -10,25 +10,20 @@ from pydantic_core import PydanticCustomError
 
 from il2cyto.errors import TemplateError
 from il2cyto.template._corner import CornerGate
-from il2cyto.template._gates import (
-    BoundaryGate,
-    EllipseGate,
-    FixedGate,
-    Gate,
-    IntervalGate,
-    PolygonGate,
-    QuadrantGate,
-    QuantileGate,
-    RectangleGate,
-    ReferenceOffsetGate,
-    RefGate,
-    SingletGate,
-    TailGate,
-    ValleyGate,
-)
+from il2cyto.template._cuts import QuantileGate, ReferenceOffsetGate, SingletGate, TailGate, ValleyGate
+from il2cyto.template._gate import Gate, RefGate
 from il2cyto.template._line import ReferenceLineGate
 from il2cyto.template._mixtures import FmoGate, TMix1dGate, TMix2dGate
 from il2cyto.template._plugins import installed_methods, load_method
+from il2cyto.template._shapes import (
+    BoundaryGate,
+    EllipseGate,
+    FixedGate,
+    IntervalGate,
+    PolygonGate,
+    QuadrantGate,
+    RectangleGate,
+)
 
 AnyGate = Annotated[
     IntervalGate

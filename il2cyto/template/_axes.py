@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from il2cyto.template._corner import CornerGate, RefAxis
-from il2cyto.template._gates import Cut1D, FixedGate, Gate, RefGate
+from il2cyto.template._cuts import Cut1D
+from il2cyto.template._gate import Gate, RefGate
+from il2cyto.template._shapes import FixedGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from il2cyto._keys import ROOT
 from il2cyto.template._axes import cut_referred
 from il2cyto.template._corner import CornerGate, RefAxis
-from il2cyto.template._gates import Cut1D, RefGate
+from il2cyto.template._cuts import Cut1D
+from il2cyto.template._gate import RefGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

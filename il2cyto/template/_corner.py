@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from il2cyto.template._gates import (
-    FAR,
-    Coordinate,
-    Cut1D,
-    Gate,
-    Key,
-    Number,
-    PolygonGate,
-    QuadrantGate,
-    QuantileGate,
-    ReferenceOffsetGate,
-    RefGate,
-    Side,
-    TailGate,
-    ValleyGate,
-)
+from il2cyto.template._cuts import Cut1D, QuantileGate, ReferenceOffsetGate, TailGate, ValleyGate
+from il2cyto.template._gate import FAR, Coordinate, Gate, Key, Number, RefGate, Side
 from il2cyto.template._mixtures import TMix1dGate
+from il2cyto.template._shapes import PolygonGate, QuadrantGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

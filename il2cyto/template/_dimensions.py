@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from il2cyto.template._gates import Key, Number
+from il2cyto._strict import Strict
+from il2cyto.template._gate import Key, Number
 from il2cyto.template._transforms import NoTransform, Transform
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Ratio(_Strict):
+class Ratio(Strict):
     """a (x - b) / (y - c) of two channels (Gating-ML's fratio)."""
 
     numerator: Key
@@ -24,7 +21,7 @@ class Ratio(_Strict):
     c: Number = 0.0
 
 
-class Dimension(_Strict):
+class Dimension(Strict):
     """A channel, or a ratio of two, with its own compensation and scale.
 
     Attributes
@@ -66,7 +63,7 @@ class Dimension(_Strict):
         return () if self.channel is None else (self.channel,)
 
 
-class Matrix(_Strict):
+class Matrix(Strict):
     """A spillover matrix: row i says what fluorochrome i gives to each detector.
 
     With more detectors than fluorochromes (spectral data) compensation is a least-squares fit.

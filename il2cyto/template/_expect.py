@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
-from il2cyto.template._gates import Key
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from il2cyto._strict import Strict
+from il2cyto.template._gate import Key
 
 
-class Correlation(_Strict):
+class Correlation(Strict):
     """Two markers exclude one another on the cells of a population: their correlation lies below a number."""
 
     marker: Key
@@ -32,7 +29,7 @@ class Correlation(_Strict):
         return (self.within,)
 
 
-class Higher(_Strict):
+class Higher(Strict):
     """A marker is higher in one population than in another: a random event of the first beats one of the second that often."""
 
     marker: Key

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from il2cyto.template._gates import FAR, Coordinate, Gate, Key, Number, Point, PolygonGate, Side, _ordered
+from il2cyto.template._gate import FAR, Coordinate, Gate, Key, Number, Point, Side, check_order
+from il2cyto.template._shapes import PolygonGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ class ReferenceLineGate(Gate):
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
-        _ordered(*self.bounds, "bounds")
+        check_order(*self.bounds, "bounds")
         if self.k == 0 and self.shift == 0:
             msg = "reference_line: give k (MADs above the line), shift (on the scale of y), or both"
             raise ValueError(msg)

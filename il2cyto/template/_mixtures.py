@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from il2cyto.template._gates import (
-    Coordinate,
-    Cut1D,
-    EllipseGate,
-    Fraction,
-    Gate,
-    Key,
-    Number,
-    Point,
-    Positive,
-    _Strict,
-)
+from il2cyto._strict import Strict
+from il2cyto.template._cuts import Cut1D
+from il2cyto.template._gate import Coordinate, Fraction, Gate, Key, Number, Point, Positive
+from il2cyto.template._shapes import EllipseGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +27,7 @@ class FmoGate(Cut1D):
     quantile: Fraction = 0.995
 
 
-class _Prior(_Strict):
+class _Prior(Strict):
     #: Degrees of freedom of `scatter`, and the Dirichlet weight of the component; 1 says nothing of it.
     degrees: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     alpha: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0

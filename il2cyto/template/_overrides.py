@@ -5,18 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from il2cyto.template._gates import Number, Point
+from il2cyto._strict import Strict
+from il2cyto.template._gate import Number, Point
 
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Override(_Strict):
+class Override(Strict):
     """One gate of one sample, set by hand: a cut for a fitted 1-D gate, or a polygon for a gate on two channels.
 
     Positions are on the template's scale. With `accept_panel` in their place, and without a population, a person vouches for the
@@ -53,7 +50,7 @@ class Override(_Strict):
         return self
 
 
-class Overrides(_Strict):
+class Overrides(Strict):
     """An overrides file."""
 
     file_schema: Literal["il2cyto/gating-overrides/1"] = Field(alias="schema")

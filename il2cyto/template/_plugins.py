@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from il2cyto.errors import TemplateError
-from il2cyto.template._gates import Cut1D
+from il2cyto.template._cuts import Cut1D
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,10 @@ import json
 from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from il2cyto._keys import ROOT
+from il2cyto._strict import Strict
 from il2cyto.errors import TemplateError
 from il2cyto.template._any_gate import GateField
 from il2cyto.template._axes import with_channels
@@ -17,7 +18,7 @@ from il2cyto.template._boolean import KEYWORDS, Expression, parse
 from il2cyto.template._checks import raise_problems
 from il2cyto.template._dimensions import Dimension, Matrix
 from il2cyto.template._expect import Expectation
-from il2cyto.template._gates import Key, Number, Share
+from il2cyto.template._gate import Key, Number, Share
 from il2cyto.template._transforms import AnyTransform, TransformRules
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -30,11 +31,7 @@ GroupColumn = Literal["batch", "subject", "site", "cytometer"]
 _ADDED_LATER: Final = frozenset({"dimensions", "matrices", "expect", "beads"})
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Adapt(_Strict):
+class Adapt(Strict):
     """How the cuts of one gate borrow strength from other samples."""
 
     level: Level = "sample"
@@ -52,28 +49,28 @@ class Adapt(_Strict):
         return self
 
 
-class MinParent(_Strict):
+class MinParent(Strict):
     """Events a parent needs: below `nan` the fraction is NaN, below `warn` it is flagged."""
 
     nan: Annotated[int, Field(ge=0)] = 50
     warn: Annotated[int, Field(ge=1)] = 200
 
 
-class Endpoint(_Strict):
+class Endpoint(Strict):
     """What makes a population an endpoint: its denominators (the first is its parent) and the range that raises no flag."""
 
     denominators: Annotated[tuple[Name, ...], Field(min_length=1)]
     plausible: tuple[Share, Share] = (0.0, 1.0)
 
 
-class Grouping(_Strict):
+class Grouping(Strict):
     """Which sheet column stands behind each level."""
 
     batch: GroupColumn = "batch"
     subject: GroupColumn = "subject"
 
 
-class Population(_Strict):
+class Population(Strict):
     """One node of the tree: a gate, or a boolean combination, inside its parent."""
 
     name: Name
@@ -127,7 +124,7 @@ class Population(_Strict):
         return self.gate.referred if self.gate is not None else ()
 
 
-class GatingTemplate(_Strict):
+class GatingTemplate(Strict):
     """A gating strategy for one panel.
 
     Attributes
@@ -164,8 +161,8 @@ class GatingTemplate(_Strict):
     optional: tuple[Key, ...] = ()
     compensation: Literal["acquisition", "none"] = "acquisition"
     transform: TransformRules = TransformRules()
-    dimensions: dict[Key, Dimension] = {}
-    matrices: dict[Key, Matrix] = {}
+    dimensions: dict[Key, Dimension] = Field(default_factory=dict)
+    matrices: dict[Key, Matrix] = Field(default_factory=dict)
     grouping: Grouping = Grouping()
     adapt: Adapt = Adapt()
     min_parent: MinParent = MinParent()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from il2cyto._strict import Strict
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -13,9 +15,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Top = Positive | Literal["range"]
 
 
-class _Transform(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Transform(Strict):
     def at_range(self, channel_range: float) -> Self:
         """The same transform with `t: range` replaced by a channel's $PnR."""
         if getattr(self, "t", None) != "range":
@@ -124,13 +124,11 @@ AnyTransform: TypeAlias = Logicle | Hyperlog | Linear | Asinh | ScaledAsinh | Lo
 Transform = Annotated[AnyTransform, Field(discriminator="method")]
 
 
-class TransformRules(BaseModel):
+class TransformRules(Strict):
     """Which transform holds for which marker or channel."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     default: Transform = Logicle()
-    channels: dict[str, Transform] = {}
+    channels: dict[str, Transform] = Field(default_factory=dict)
 
     def of(self, key: str) -> AnyTransform:
         """The transform of a marker or channel as the template writes it."""

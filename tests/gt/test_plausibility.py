@@ -21,9 +21,10 @@ def relabelled(path, out, exchanged):
     file = open_fcs(path)
     channels = file.panel().channels
     labels = {channel.markers[0]: channel.label for channel in channels if channel.markers}
-    names = [labels[exchanged[c.markers[0]]] if c.markers and c.markers[0] in exchanged else c.label for c in channels]
+    wrong = [labels[exchanged[c.markers[0]]] if c.markers and c.markers[0] in exchanged else c.label for c in channels]
+    names = [label if c.name == c.label else c.name for c, label in zip(channels, wrong, strict=True)]
     write_fcs(
-        out, np.asarray(file.events(), dtype=np.float64), names=[c.name for c in channels], labels=names,
+        out, np.asarray(file.events(), dtype=np.float64), names=names, labels=wrong,
         ranges=[c.range for c in channels], spillover=file.spillover(),
     )  # fmt: skip
     return out
@@ -39,7 +40,7 @@ def test_real_files_pass_with_the_measured_numbers(shared, number):
     path = shared / "data" / "euroflow_lst" / f"Cytometry{number}.fcs"
     for most in (20_000, 1_000_000):
         found = look(path, read_template("euroflow-lst"), most)
-        correlation, cd5, cd56, _ = (finding.value for finding in found.findings)
+        correlation, cd5, cd56, *_ = (finding.value for finding in found.findings)
         assert found.plausible
         assert found.reason == ""
         assert -0.88 < correlation < -0.70
@@ -79,6 +80,43 @@ def test_exchanged_labels_of_a_simulated_file_are_found_and_named(tmp_path, exch
     found = look(relabelled(path, tmp_path / "x.fcs", exchanged), template)
     assert found.exchanged == exchanged
     assert all(f"{marker} is labelled {label}" in found.reason for marker, label in exchanged.items())
+
+
+REAL = [
+    ("tbnk", "visits/*.fcs", 12),
+    ("tnk", "raw_panels/aurora_30c/*Tetramer.fcs", 4),
+    ("hipc-treg", "raw_panels/aurora_30c/*Tetramer.fcs", 4),
+    ("hipc-nk", "lyoplate_dc_nk/*.fcs", 2),
+    ("cytof-pbmc", "raw_panels/cytof_fcs20/*.fcs", 1),
+]
+
+
+@pytest.mark.filterwarnings("ignore::il2cyto.errors.FcsWarning")
+@pytest.mark.parametrize(("name", "pattern", "n"), REAL, ids=[name for name, *_ in REAL])
+def test_no_real_file_breaks_the_expectations_of_its_template(shared, name, pattern, n):
+    files = sorted((shared / "data").glob(pattern))
+    assert len(files) == n
+    assert [(path.name, reason) for path in files if (reason := look(path, read_template(name)).reason)] == []
+
+
+def test_cd4_under_the_label_of_cd8_is_found_and_named_in_every_tube_though_they_exclude_one_another(shared, tmp_path):
+    template, exchanged = read_template("tbnk"), {"CD4": "CD8", "CD8": "CD4"}
+    without_cd56 = sorted((shared / "data" / "visits").glob("*.fcs"))
+    with_cd56 = sorted(SAMPLE.glob("*.fcs"))[:3]
+    for path in (*without_cd56, *with_cd56):
+        found = look(relabelled(path, tmp_path / "x.fcs", exchanged), template)
+        correlation, *others = found.findings
+        assert not correlation.fails
+        # CD3 tells where there are no NK cells, the CD8 of NK cells where there are.
+        telling = "CD3" if path in without_cd56 else "CD8"
+        assert any(finding.fails and finding.expected.startswith(telling) for finding in others), path.name
+        assert found.exchanged == exchanged
+
+
+@pytest.mark.parametrize("exchanged", [{"CD14": "lineage", "lineage": "CD14"}, {"CD16": "CD14", "CD14": "CD16"}])
+def test_monocytes_tell_cd14_from_other_markers(shared, tmp_path, exchanged):
+    for path in sorted((shared / "data" / "lyoplate_dc_nk").glob("*.fcs")):
+        assert not look(relabelled(path, tmp_path / "x.fcs", exchanged), read_template("hipc-nk")).plausible
 
 
 def test_a_refused_file_is_out_of_all_groups_until_a_person_accepts_it(tmp_path):

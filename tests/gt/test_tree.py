@@ -85,10 +85,30 @@ def test_an_absent_marker_is_passed_with_a_warning_or_not_evaluable_but_never_ze
     assert flag_names(result.flags["not_B"]) == flags
     if policy == "pass":
         assert result.counts["child"] == 3
-        assert Flag(result.flags["child"]) & Flag.MISSING_PASS
+        assert flag_names(result.flags["child"]) == "MISSING_ABOVE;BELOW_DETECTION"
     else:
         assert np.isnan(result.counts["child"])
-        assert flag_names(result.flags["child"]) == "PARENT_FAILED"
+        assert flag_names(result.flags["child"]) == "CHANNEL_MISSING"
+
+
+def test_a_step_passed_through_is_warned_of_once_and_noted_on_all_that_follow_from_it(tmp_path):
+    result = gate(
+        tmp_path,
+        ROWS,
+        "- {name: not_B, parent: root, if_missing: pass, report: false, gate: {method: fixed, channel: CD19, at: 1, keep: below}}\n"
+        "- {name: NK_lineage, parent: not_B, gate: {method: fixed, channel: CD3, at: 0, keep: above}}\n"
+        "- {name: high, parent: NK_lineage, report: false, gate: {method: fixed, channel: CD4, at: 2, keep: above}}\n"
+        "- {name: NK, parent: root, where: high}\n"
+        "- {name: T, parent: root, gate: {method: fixed, channel: CD3, at: 1, keep: above}}\n",
+    )
+    passed = {name: flag_names(flags & ~Flag.BELOW_DETECTION) for name, flags in result.flags.items()}
+    assert passed == {
+        "not_B": "MISSING_PASS",
+        "NK_lineage": "MISSING_ABOVE;MISSING_PASS",  # the first reported one speaks for the step that is not
+        "high": "MISSING_ABOVE",
+        "NK": "MISSING_ABOVE",  # through what it is made of, though its parent knows nothing of the step
+        "T": "",
+    }
 
 
 def test_a_gate_without_a_cut_is_nan_and_its_descendants_inherit_it(tmp_path):

@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from il2cyto.errors import FcsWarning
 from il2cyto.io import open_fcs, write_fcs
 from il2cyto.pp import acquisition
-from il2cyto.pp._quality import FALSE_ALARMS, SAMPLED, _bins, course
+from il2cyto.pp._flow import FALSE_ALARMS, bins_of, flow, flow_of
+from il2cyto.pp._quality import SAMPLED, course
 
 N = 20_000
 
@@ -22,9 +24,11 @@ def simulated(rng, n=N):
 
 
 def judged(time, events):
-    starts, n_each = _bins(len(time))
+    starts, n_each = bins_of(len(time))
     signals = np.stack([events[start : start + min(SAMPLED, n_each)] for start in starts])
-    return course(time, signals, starts=starts, names=["A", "B", "C", "D"])
+    found = flow(time.__getitem__, len(time), starts)
+    assert found is not None
+    return course(found, signals, names=["A", "B", "C", "D"])
 
 
 def in_ticks(time):
@@ -81,6 +85,59 @@ def test_a_clog_is_a_change_of_the_rate_and_a_stop_is_a_gap():
     assert result.anomalous == pytest.approx(1000 / N)
 
 
+@pytest.mark.parametrize("at", [8000, 10_000, 12_000])
+def test_a_file_of_two_parts_has_a_change_point_where_they_meet_and_its_smaller_part_is_anomalous(at):
+    time, events = simulated(np.random.default_rng(0))
+    events[at:, 1] += 1.5
+    result = judged(time, events)
+    (stretch,) = result.stretches
+    assert (stretch.kind, stretch.start, stretch.stop, stretch.channels) == ("change_point", at, N, ("B",))
+    exceeds = mannwhitneyu(events[at:, 1], events[:at, 1]).statistic / (at * (N - at))
+    assert stretch.size == pytest.approx(exceeds, abs=0.01)
+    assert result.anomalous == min(at, N - at) / N
+    assert result.share_of("change_point") == (N - at) / N
+
+
+def test_what_drifts_within_one_of_two_parts_is_found_there():
+    time, events = simulated(np.random.default_rng(0))
+    events[10_000:, 1] += 1.5
+    events[2000:3000, 1] -= 1.5
+    kinds = [(stretch.kind, stretch.start, stretch.stop) for stretch in judged(time, events).stretches]
+    assert kinds == [("signal_drift", 2000, 3000), ("change_point", 10_000, N)]
+
+
+def test_a_slow_drift_is_no_change_point():
+    time, events = simulated(np.random.default_rng(0))
+    events[:, 1] += np.linspace(0, 4, N)
+    result = judged(time, events)
+    assert result.codes == ("signal_drift",)
+
+
+@pytest.mark.parametrize(
+    ("where", "factor", "interrupted"),
+    [
+        (slice(8000, 8400), 8, True),  # a clog of 2 % of the events
+        (slice(8000, 8001), 3000, True),  # a pause
+        (slice(8000, 9000), 3, False),  # slower, not clogged
+        (slice(15_000, N), 1 / 8, False),  # the rate was raised
+        (slice(0), 1, False),
+    ],
+    ids=["clog", "pause", "slower", "faster", "steady"],
+)
+def test_the_flow_is_interrupted_where_it_pauses_or_falls_below_a_fifth_and_the_codes_say_so_too(
+    where, factor, interrupted
+):
+    rng = np.random.default_rng(5)
+    waits = rng.exponential(1.0, N)
+    waits[where] *= factor
+    time = np.cumsum(waits)
+    found = flow(time.__getitem__, N, bins_of(N)[0])
+    assert found is not None
+    assert found.interrupted == interrupted
+    codes = judged(time, rng.normal(size=(N, 4))).codes
+    assert not interrupted or {"flow_rate", "time_gap"} & set(codes)
+
+
 @pytest.mark.parametrize("fault", ["few events", "no clock", "clock runs backwards", "clock stands"])
 def test_a_file_without_a_course_over_time_is_not_judged(tmp_path, fault):
     time, events = simulated(np.random.default_rng(0), 1900 if fault == "few events" else 4000)
@@ -102,6 +159,19 @@ def test_an_anomaly_of_a_published_file_is_found_and_its_steady_rest_is_kept(sha
     (stretch,) = result.stretches
     assert (stretch.kind, stretch.start, stretch.stop) == ("signal_drift", 0, 1000)
     assert result.anomalous == 0.1
+
+
+def test_no_published_file_is_called_interrupted_and_none_whose_events_are_shuffled_is_judged(shared):
+    judged_files, shuffled = 0, 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FcsWarning)
+        for folder in ("flowjo", "raw_panels"):
+            for path in sorted((shared / "data" / folder).rglob("*.fcs")):
+                found = flow_of(open_fcs(path))
+                judged_files += found is not None
+                shuffled += found is None
+                assert found is None or not found.interrupted, path.name
+    assert (judged_files, shuffled) >= (7, 6)
 
 
 def test_steady_files_of_several_laboratories_lose_nothing(shared):

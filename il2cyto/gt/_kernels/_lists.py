@@ -27,7 +27,7 @@ def usable_events(
     raw: FloatArray, bits: IntArray, exponent: np.unsignedinteger[Any], needed: IntArray, found: IntArray
 ) -> int:
     """List the events that are finite in the `needed` columns; `bits` are the same numbers as integers."""
-    n = len(raw)
+    n: int = raw.shape[0]
     largest = exponent - exponent
     for i in range(bits.size):
         largest = max(largest, bits[i] & exponent)

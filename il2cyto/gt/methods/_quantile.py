@@ -12,7 +12,7 @@ from il2cyto.gt._types import Proposal
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from il2cyto.template._gates import QuantileGate
+    from il2cyto.template._cuts import QuantileGate
 
     FloatArray = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from il2cyto.gt.methods._quantile import quantile_draws
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from il2cyto.template._gates import ReferenceOffsetGate
+    from il2cyto.template._cuts import ReferenceOffsetGate
 
     FloatArray = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from il2cyto.gt.methods._robust_line import MAD_ERROR, Line, robust_line
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from il2cyto.template._gates import SingletGate
+    from il2cyto.template._cuts import SingletGate
 
     FloatArray = npt.NDArray[np.float64]
 

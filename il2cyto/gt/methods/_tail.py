@@ -14,7 +14,7 @@ from il2cyto.gt._types import Proposal
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from il2cyto.template._gates import TailGate
+    from il2cyto.template._cuts import TailGate
 
     FloatArray = npt.NDArray[np.float64]
 

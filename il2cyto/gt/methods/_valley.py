@@ -15,7 +15,7 @@ from il2cyto.gt._types import Proposal
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from il2cyto.template._gates import ValleyGate
+    from il2cyto.template._cuts import ValleyGate
 
     FloatArray = npt.NDArray[np.float64]
 

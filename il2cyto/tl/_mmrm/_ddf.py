@@ -47,6 +47,7 @@ class Satterthwaite:
 
     @property
     def vcov(self) -> FloatArray:
+        """Φ as REML gives it; only Kenward and Roger adjust it."""
         return self.Phi
 
     def df(self, c: FloatArray) -> float:

@@ -48,6 +48,7 @@ class Coding:
 
     @property
     def terms(self) -> list[str]:
+        """Names of the columns of X, in R's notation and in the order of `matrix`."""
         arms = [self.arm + label(level) for level in self.arms[1:]]
         visits = [self.visit + label(level) for level in self.visits[1:]]
         slopes = [name for name, by in zip(self.covariates, self.by_visit, strict=True) if by]
@@ -81,6 +82,7 @@ class Trial:
 
     @property
     def X(self) -> FloatArray:
+        """N × p, first levels as the reference."""
         return self.coding.matrix(self.arm, self.visit, self.Z)
 
     @property

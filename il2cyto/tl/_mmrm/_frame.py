@@ -28,6 +28,7 @@ class Roles:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Every column that the model needs; the rest of the frame is not looked at."""
         return self.subject, self.visit, self.arm, self.response, *self.covariates
 
 

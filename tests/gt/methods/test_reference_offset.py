@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from il2cyto.gt.methods import METHODS
-from il2cyto.template._gates import ReferenceOffsetGate
+from il2cyto.template._cuts import ReferenceOffsetGate
 
 propose = METHODS["reference_offset"]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from il2cyto.gt.methods import METHODS
-from il2cyto.template._gates import SingletGate
+from il2cyto.template._cuts import SingletGate
 
 propose = METHODS["singlet"]
 COORDINATES = ["intercept", "slope", "width", "centre", "sxx", "n"]

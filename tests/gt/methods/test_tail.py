@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from il2cyto.gt._density import bandwidth, bin_events
 from il2cyto.gt._kernels._tail import TALLEST, tail_cuts
 from il2cyto.gt.methods import METHODS
-from il2cyto.template._gates import TailGate
+from il2cyto.template._cuts import TailGate
 
 propose = METHODS["tail"]
 

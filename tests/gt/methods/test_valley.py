@@ -10,7 +10,7 @@ from il2cyto.gt._density import bandwidth, bin_events
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._valley import valley_cuts
 from il2cyto.gt.methods import METHODS
-from il2cyto.template._gates import ValleyGate
+from il2cyto.template._cuts import ValleyGate
 
 propose = METHODS["valley"]
 

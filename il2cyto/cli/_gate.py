@@ -1,0 +1,76 @@
+"""Commands that gate a study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from il2cyto.cli._options import (
+    DaskOption,
+    DryRunOption,
+    EventsOption,
+    OutOption,
+    ShardsOption,
+    StudyArgument,
+    WorkersOption,
+)
+from il2cyto.cli._terminal import close, print_rehearsal, progress_bar
+
+
+def gate(
+    study: StudyArgument,
+    out: OutOption,
+    events: EventsOption = False,
+    workers: WorkersOption = None,
+    dask: DaskOption = None,
+    shards: ShardsOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Gate the files of a study: results.h5ad and tables of frequencies and cuts.
+
+    Example: il2cyto gate trial/study.yaml --out results
+    """
+    from il2cyto import pipeline
+
+    if dry_run:
+        print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
+    with progress_bar() as progress:
+        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
+    close(output)
+
+
+def run(
+    study: StudyArgument,
+    out: OutOption,
+    events: EventsOption = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Also contrast the arms with cuts at other levels.")
+    ] = False,
+    workers: WorkersOption = None,
+    dask: DaskOption = None,
+    shards: ShardsOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Gate a study and analyse it: tables, figures, methods and report.html.
+
+    Example: il2cyto run trial/study.yaml --out results
+    """
+    from il2cyto import pipeline
+
+    if dry_run:
+        print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
+        return
+    with progress_bar() as progress:
+        output = pipeline.run(
+            study,
+            out,
+            events=events,
+            sensitivity=sensitivity,
+            workers=workers,
+            dask=dask,
+            shards=shards,
+            progress=progress,
+        )
+    close(output)
