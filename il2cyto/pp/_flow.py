@@ -125,7 +125,7 @@ def flow(times: Callable[[slice], FloatArray], n_events: int, starts: Sequence[i
     # Events of one tick lasted half a tick, as far as the clock can say.
     logs = np.log(sizes / np.maximum(durations, tick / 2))
     away = logs - np.median(logs)
-    odd = _odd_rates(np.abs(away), sizes, tick / np.median(durations))
+    odd = _odd_rates(np.abs(away), sizes, tick / float(np.median(durations)))
     with np.errstate(divide="ignore"):
         found = Flow(np.array(starts), stops, edges, sizes / durations, odd, ())
     slow_or_fast = [
