@@ -40,6 +40,11 @@ def test_it_opens_without_an_error_or_a_request(report: Page, complaints: list[s
     assert complaints == []
 
 
+def test_the_review_begins_at_the_first_gate_that_has_a_cut(report: Page) -> None:
+    assert report.locator("[data-gate] option").first.text_content() == "inside"
+    assert report.locator("[data-gate] option:checked").text_content() == "cells"
+
+
 def test_a_density_is_drawn(report: Page) -> None:
     report.select_option("[data-gate]", label="T")
     report.wait_for_function(

@@ -178,6 +178,9 @@
     if (event.key === "o") { event.preventDefault(); $("cut").focus(); }
   };
   data.gates.forEach((gate, i) => $("gate").append(new Option(gate.population, i)));
+  // What has no line to look at, such as the edges of the detectors, is not where a review begins.
+  state.gate = Math.max(0, data.gates.findIndex((gate) => gate.tiles.some((tile) => tile.cuts.length || tile.shape)));
+  $("gate").value = state.gate;
   data.batches.forEach((batch) => $("batch").append(new Option(batch, batch)));
   data.flags.forEach((flag) => $("flag").append(new Option(flag, flag)));
   list();
