@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 def require_populations(known: Iterable[str], names: Iterable[str], *, caller: str) -> None:
     """Raise one PopulationError that lists every unknown name with its near misses."""
-    known = list(known)
+    known, names = list(known), list(names)
     unknown = [name for name in names if name not in known]
     if not unknown:
         return
+    if len(names) > 1 and all(len(name) == 1 for name in names):
+        msg = f"{caller}: populations is the text {''.join(names)!r}; give a list: [{''.join(names)!r}]."
+        raise PopulationError(msg)
     hints = (f"{name!r}{_nearest(name, known)}" for name in unknown)
     msg = f"{caller}: no population {', '.join(hints)}. The object has: {', '.join(known)}."
     raise PopulationError(msg)

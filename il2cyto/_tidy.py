@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -9,11 +10,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from il2cyto._keys import Obs, Uns
+from il2cyto._keys import Obs, Uns, Var
 from il2cyto.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from anndata import AnnData
 
@@ -37,8 +38,20 @@ class LegendRow(NamedTuple):
 
 
 def panels(data: AnnData | Panels) -> list[AnnData]:
-    """List the cohort objects in a MuData, or the one that was given."""
-    return list(data.mod.values()) if hasattr(data, "mod") else [data]
+    """List the cohort objects in a MuData, or the one that was given.
+
+    Raises a SchemaError for anything else, such as what anndata.concat leaves of two when it is not told to keep `uns`.
+    """
+    mod = getattr(data, "mod", None)
+    found = list(mod.values()) if isinstance(mod, Mapping) else [data]  # a pandas frame has a method of that name
+    for each in found:
+        if Uns.IL2CYTO not in getattr(each, "uns", ()) or Var.PARENT not in getattr(each, "var", ()):
+            msg = (
+                f"{type(each).__name__} without uns['{Uns.IL2CYTO}'] and var['{Var.PARENT}']: no cohort object; read one with "
+                "io.read_anndata, and give anndata.concat merge='same' and uns_merge='same'."
+            )
+            raise SchemaError(msg)
+    return found
 
 
 def stack(data: AnnData | Panels, make: Callable[[AnnData], pl.DataFrame]) -> pl.DataFrame:

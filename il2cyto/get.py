@@ -50,6 +50,12 @@ __all__ = [
 ]
 
 _log = logging.getLogger("il2cyto")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _SAMPLE_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL)
 _CUT_SLOTS = {"value": Obsm.CUTS, "proposal": Obsm.CUTS_RAW, "spread": Obsm.CUTS_SPREAD, "flags": Obsm.CUT_FLAG}
 
@@ -90,8 +96,8 @@ def frequencies(
     >>> get.frequencies(adata, populations=["Treg"], denominator="T").columns[-4:]
     ['frequency', 'ci_low', 'ci_high', 'flags']
     """
-    named = [*(populations or ()), *((denominator,) if denominator else ())]
-    require_populations(_all_populations(data), named, caller="get.frequencies")
+    for named in (populations or (), (denominator,) if denominator else ()):
+        require_populations(_all_populations(data), named, caller="get.frequencies")
     return stack(data, lambda adata: _frequencies(adata, populations, denominator))
 
 

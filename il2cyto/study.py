@@ -38,10 +38,18 @@ class ScheduledVisit(Strict):
     baseline: bool = False
 
 
+def _named(template: object) -> object:
+    """A draft leaves the template blank where none suits."""
+    if template is None:
+        msg = "blank; name a template (il2cyto templates list), or the path of one"
+        raise ValueError(msg)
+    return template
+
+
 class StudyPanel(Strict):
     """A tube's panel: the template that gates it, by name or by path."""
 
-    template: Annotated[Text, BeforeValidator(no_url)]
+    template: Annotated[Text, BeforeValidator(_named), BeforeValidator(no_url)]
 
 
 class Primary(Strict):

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from il2cyto import get
+from il2cyto import get, io
 from il2cyto.errors import PopulationError, SchemaError
 from tests._cohort import make_cohort, not_evaluable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anndata import AnnData
 
 
@@ -135,6 +138,48 @@ def test_unknown_populations_are_listed_together_with_near_misses(cohort: AnnDat
         "get.frequencies: no population 'Tregs' (did you mean 'Treg'?), 'xyz'. "
         "The object has: lymphocytes, T, CD4, CD8, Treg, NK, CD56bright."
     )
+
+
+def test_a_text_in_place_of_a_list_of_populations_is_an_error_that_shows_the_list(cohort: AnnData) -> None:
+    with pytest.raises(PopulationError) as caught:
+        get.frequencies(cohort, populations="Treg")
+
+    assert str(caught.value) == "get.frequencies: populations is the text 'Treg'; give a list: ['Treg']."
+
+
+@pytest.mark.parametrize(
+    "strip", [lambda a: a.to_df(), lambda a: anndata.concat([a[:2], a[2:4]])], ids=["frame", "concat"]
+)
+def test_what_is_no_cohort_object_is_refused_with_how_to_make_one(
+    cohort: AnnData, strip: Callable[[AnnData], Any]
+) -> None:
+    other = strip(cohort)
+
+    with pytest.raises(SchemaError) as caught:
+        get.frequencies(other)
+
+    assert str(caught.value) == (
+        f"{type(other).__name__} without uns['il2cyto'] and var['parent']: no cohort object; read one with "
+        "io.read_anndata, and give anndata.concat merge='same' and uns_merge='same'."
+    )
+
+
+def test_runs_put_below_each_other_are_one_object_once_their_visits_are_in_order(cohort: AnnData) -> None:
+    whole = cohort.obs["visit"].cat.categories
+    both = anndata.concat([cohort[:4], cohort[4:]], merge="same", uns_merge="same")
+    both.obs["visit"] = pd.Categorical(both.obs["visit"], categories=whole, ordered=True)
+
+    io.validate(both)
+
+    assert (
+        get.frequencies(both)
+        .select("sample", "frequency")
+        .equals(get.frequencies(cohort).select("sample", "frequency"))
+    )
+
+
+def test_tab_completion_shows_what_is_public() -> None:
+    assert dir(get) == sorted(get.__all__)
 
 
 def test_columns_that_the_object_lacks_are_null(cohort: AnnData) -> None:

@@ -64,7 +64,7 @@ def euroflow(shared, tmp_path_factory) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("population", "median", "least"),
-    [("CD4", 0.985, 0.95), ("CD8", 0.985, 0.95), ("NK", 0.98, 0.95), ("CD56bright", 0.78, 0.65)],
+    [("CD4", 0.99, 0.955), ("CD8", 0.99, 0.96), ("NK", 0.985, 0.965), ("CD56bright", 0.78, 0.65)],
 )
 def test_gates_agree_with_the_experts_labels(euroflow, population, median, least, capsys):
     scores = euroflow.filter(pl.col("population") == population)

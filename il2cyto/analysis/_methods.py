@@ -54,7 +54,7 @@ def methods_text(
         "Safety": _safety(inputs, tables),
         "Response": _response(inputs, tables),
         "Multiplicity": _multiplicity(inputs, tables),
-        "Software": _software(inputs),
+        "Software": _software(inputs, fits, tables),
     }
     parts += [f"## {title}\n\n{text}" for title, lines in sections.items() if (text := " ".join(map(str.strip, lines)))]
     if notices:
@@ -88,7 +88,9 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
     s = inputs.settings
     percent = f"{100 * s.level:g} %"
     if inputs.baseline is None or not inputs.after:
-        yield f"Frequencies are described by arm and visit: mean with {percent} t interval."
+        groups = "arm and visit" if len(inputs.arms) > 1 else "visit"
+        yield f"Frequencies are described by {groups}: mean with {percent} t interval."
+        yield _variance(tables)
         return
     if fits.full:
         fitted = [result for found in fits.full.values() for result in found.models.values()]
@@ -116,8 +118,15 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         yield low
     yield "Changes within arms: Wilcoxon's signed rank test with the Hodges-Lehmann median, and the mixed model's marginal mean minus the "
     yield f"mean baseline. Intervals cover {percent}; p values are two-sided."
-    if "variance" in tables:
-        yield "Components of variance were estimated by REML on the logit; the part of counting was computed from the counts."
+    yield _variance(tables)
+
+
+def _variance(tables: Mapping[str, pl.DataFrame]) -> str:
+    if "variance" not in tables:
+        return ""
+    return (
+        "Components of variance were estimated by REML on the logit; the part of counting was computed from the counts."
+    )
 
 
 def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
@@ -133,6 +142,11 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
     if "binary_contrasts" in tables and tables["binary_contrasts"].height:
         yield f"Arms differ by the risk difference with the interval of {_INTERVALS[s.interval]} and {_TESTS[s.test]}; proportions have "
         yield "Wilson's interval. Sensitivity: Newcombe's interval with Boschloo's test; last observation carried forward, best and worst case."
+        if (other := tables.get("binary_sensitivities")) is not None and other.height:
+            if other["method"].str.starts_with("mantel_haenszel").any():
+                yield " Strata: Cochran-Mantel-Haenszel, common risk difference with the intervals of Sato and of Miettinen and Nurminen."
+            if other["method"].str.starts_with("g-computation").any():
+                yield f" Adjusted for {_plain(', '.join(s.covariates))}: logistic g-computation with the robust variance of Ye et al. (2023)."
     if found.sets is not None:
         counts = {name: int(found.sets[name].sum() or 0) for name in ("itt", "mitt", "safety")}
         yield f"Analysis sets: {counts['itt']} randomised (ITT), {counts['mitt']} with a dose and an assessment after baseline (mITT), "
@@ -177,11 +191,39 @@ def _multiplicity(inputs: Inputs, tables: Mapping[str, pl.DataFrame]) -> Iterato
     yield "side by side. p values of clinical endpoints are not adjusted."
 
 
-def _software(inputs: Inputs) -> Iterator[str]:
+def _software(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield f"{found}; Python {platform.python_version()}."
-    yield "References: Mallinckrodt et al., Drug Inf J 2008;42:303; Kenward and Roger, Biometrics 1997;53:983; Miettinen and Nurminen, Stat Med "
-    yield "1985;4:213; Newcombe, Stat Med 1998;17:873; DeLong et al., Biometrics 1988;44:837; Holm, Scand J Stat 1979;6:65."
+    cited = "; ".join(_references(inputs, fits, tables))
+    if cited:
+        yield f"References: {cited}."
+
+
+def _references(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    """Cite the papers of the methods that this analysis used, and no others."""
+    has = {name for name, table in tables.items() if table.height}
+    models = (
+        [str(name) for name in tables["continuous_contrasts"]["model"].unique()]
+        if "continuous_contrasts" in has
+        else []
+    )
+    models += [f"MMRM {result.diagnostics.ddf}" for found in fits.full.values() for result in found.models.values()]
+    if any("MMRM" in name for name in models):
+        yield "Mallinckrodt et al., Drug Inf J 2008;42:303"
+    if any("kenward-roger" in name for name in models):
+        yield "Kenward and Roger, Biometrics 1997;53:983"
+    if "binary_endpoints" in has:
+        yield "Wilson, J Am Stat Assoc 1927;22:209"
+    if "safety" in has or ("binary_contrasts" in has and inputs.settings.interval == "miettinen_nurminen"):
+        yield "Miettinen and Nurminen, Stat Med 1985;4:213"
+    if "binary_contrasts" in has:
+        yield "Newcombe, Stat Med 1998;17:873"
+    if "response" in has:
+        yield "DeLong et al., Biometrics 1988;44:837"
+    if "population_contrasts" in has:
+        if tables["population_contrasts"].filter(role="primary").height:
+            yield "Holm, Scand J Stat 1979;6:65"
+        yield "Benjamini and Hochberg, J R Stat Soc B 1995;57:289"
 
 
 def _plain(text: str) -> str:

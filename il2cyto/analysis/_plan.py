@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: Endpoints that are analysed as logarithms.
 LOGGED: Final = ("upe_g_24h",)
 _SETS: Final = ("mitt", "itt")
+_STRATIFIED: Final = ("sato", "miettinen_nurminen")
 _CHARACTERISTICS: Final = (
     "sex",
     "age",
@@ -106,7 +107,7 @@ class Plan:
         return table.filter((pl.col("visit") != (self.start or "")) | (pl.col("n_treatment") + pl.col("n_control") > 0))
 
     def binary_sensitivities(self, binary: pl.DataFrame) -> pl.DataFrame:
-        """Newcombe and Boschloo, strata, and other rules for missing statuses, at the primary visit."""
+        """Newcombe and Boschloo, strata, covariates, and other rules for missing statuses, at the primary visit."""
         visit = self.inputs.trial.primary.visit if self.inputs.trial.primary else None
         at = binary.filter(pl.col("visit").cast(pl.String) == visit)
         if not at.height:
@@ -117,7 +118,15 @@ class Plan:
             strata = self.sets.join(
                 self.subjects.select("subject", "stratum"), on="subject", maintain_order="left", how="left"
             )
-            parts.append(compare(at, strata, stratum="stratum"))
+            parts += [compare(at, strata, stratum="stratum", stratified_interval=i) for i in _STRATIFIED]
+        if covariates := [name for name in self.inputs.settings.covariates if name in self.subjects.columns]:
+            known = self.subjects.select("subject", *(name for name in covariates if name not in self.sets.columns))
+            adjusted = self.sets.join(known, on="subject", maintain_order="left", how="left")
+            parts.append(
+                tl.standardised_contrasts(
+                    at, adjusted, control=self.control, covariates=covariates, analysis_sets=_SETS, level=self.level
+                )
+            )
         rules: tuple[clinical.MissingRule, ...] = ("locf", "best", "worst")
         for rule in rules:
             imputed = clinical.impute(binary, self.subjects, rule=rule).filter(pl.col("visit").cast(pl.String) == visit)

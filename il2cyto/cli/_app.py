@@ -21,7 +21,7 @@ from il2cyto.cli._templates import (
     list_templates,
     show_template,
 )
-from il2cyto.cli._terminal import USAGE
+from il2cyto.cli._terminal import INTERRUPTED, USAGE
 from il2cyto.errors import Il2cytoError
 
 app = typer.Typer(
@@ -52,7 +52,14 @@ def main() -> None:
     except Il2cytoError as error:
         typer.echo(f"il2cyto: {error}", err=True)
     except OSError as error:
-        typer.echo(f"il2cyto: {Path(str(error.filename or '')).name}: {error.strerror}", err=True)
+        named = Path(str(error.filename or "")).name
+        what = error.strerror or "cannot be read or written"
+        what = f"{what}. Name a folder." if isinstance(error, FileExistsError | NotADirectoryError) else what
+        typer.echo(f"il2cyto: {named + ': ' if named else ''}{what}", err=True)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo("il2cyto: stopped. Give the same command again: gate and run go on where they were.", err=True)
+        raise
     else:
         return
     sys.exit(USAGE)

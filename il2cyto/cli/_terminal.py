@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import polars as pl
 
     from il2cyto.batch import Progress
     from il2cyto.pipeline import Output
 
-SOME_FAILED, USAGE = 1, 2
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 #: Findings of one code that are listed one by one on the terminal.
 MOST_OF_A_CODE = 5
 
@@ -77,8 +79,23 @@ def print_rehearsal(rows: pl.DataFrame) -> None:
     typer.echo(f"{rows.height} files to gate" if rows.height else "nothing to gate", err=True)
 
 
+def list_files(files: Sequence[Path]) -> None:
+    """A line for each file, for programs; where a person reads, one for each folder below the first."""
+    from rich.console import Console
+
+    folders = Counter(path.parent for path in files)
+    top = min(folders, key=lambda folder: len(folder.parts), default=None)
+    short = Console().is_terminal
+    for folder, n in folders.items():
+        if short and folder != top:
+            typer.echo(f"{folder}/  {n} files")
+    for path in files:
+        if not short or path.parent == top:
+            typer.echo(path)
+
+
 def close(output: Output) -> None:
-    """Say what was written, what the populations look like, and which files failed."""
+    """Say what was written, what the populations look like, and, last, which files failed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -91,11 +108,9 @@ def close(output: Output) -> None:
         spread = f"{row['lowest'] * 100:.1f}-{row['highest'] * 100:.1f}" if found else "-"
         evaluated = f"{row['evaluated']}/{row['samples']}"
         table.add_row(row["population"], row["parent"], evaluated, middle, spread, str(row["warned"]))
-    console = Console(stderr=True)
-    console.print(table)
+    list_files(output.files)
+    Console(stderr=True).print(table)
     for failure in output.failures:
         typer.echo(f"failed: {failure.message}", err=True)
-    for path in output.files:
-        typer.echo(path)
     if output.failures:
         raise typer.Exit(SOME_FAILED)

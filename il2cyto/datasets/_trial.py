@@ -68,7 +68,7 @@ def simulate_trial(
     batch_shift: float = 0.05,
     jitter: float = 0.0,
     effects: float = 1.0,
-    intensity_shift: bool = True,
+    intensity_shift: float = 1.0,
     batches: Literal["subjects", "visit"] = "subjects",
     outcomes: Literal["auto", "matched", "free"] = "auto",
     files: bool = True,
@@ -102,7 +102,7 @@ def simulate_trial(
     effects
         Multiplies the drug's effects on frequencies (up to 1 also on response); 0 is the null.
     intensity_shift
-        The drug also brightens CD25 of T cells and CD56 of NK cells, without changing any label.
+        Multiplies how far the drug brightens CD25 of T cells and CD56 of NK cells, which changes no label; 0 for not at all.
     batches
         ``subjects``: complete subjects of both arms; ``visit``: one batch a visit, which confounds batch and visit.
     outcomes
@@ -148,7 +148,7 @@ def simulate_trial(
     logits = draw_logits(design)
     course = draw_course(design, logits[:, :, NODE["Treg"]], matched=matched)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = _jobs(design, course.sampled, logits, events, (batch_shift, jitter), drug=float(intensity_shift))
+    jobs = _jobs(design, course.sampled, logits, events, (batch_shift, jitter), drug=intensity_shift)
     _write_tables(out, design, jobs, course=course, matched=matched)
     if files:
         counts = _write_files(out, design, jobs, labels=labels, workers=workers, progress=progress)

@@ -147,10 +147,14 @@ def _groups(files: Sequence[FoundFile]) -> list[int | None]:
 
 
 def _set_panels(files: Sequence[FoundFile], groups: Sequence[int | None]) -> tuple[DraftPanel, ...]:
-    """Sort files into panels: by a word of their names, else by the template that suits their set of markers."""
+    """Sort files into panels: by a word of their names, else by the template that suits their set of markers.
+
+    A control has few of its panel's markers: it makes no panel, but joins the one whose channels it has.
+    """
+    samples = any(file.header is not None and not file.named.role for file in files)
     by_set: dict[tuple[str, int], list[FoundFile]] = {}
     for file, group in zip(files, groups, strict=True):
-        if group is not None:
+        if group is not None and not (samples and file.named.role):
             word = file.named.panel if _PANEL_NAME.fullmatch(file.named.panel) else ""
             by_set.setdefault((word, group), []).append(file)
     gathered: dict[tuple[str, str], list[FoundFile]] = {}
@@ -160,6 +164,7 @@ def _set_panels(files: Sequence[FoundFile], groups: Sequence[int | None]) -> tup
         gathered.setdefault((word, "" if word else own), []).extend(members)
     panels: list[DraftPanel] = []
     taken = set[str]()
+    homes: dict[tuple[str, ...], set[str]] = {}
     for (word, _), members in gathered.items():
         fits = fit_templates(_headers(members))
         chosen = best(fits)
@@ -169,10 +174,18 @@ def _set_panels(files: Sequence[FoundFile], groups: Sequence[int | None]) -> tup
         panels.append(DraftPanel(name, len(members), _common_markers(members), tuple(fits), chosen))
         for file in members:
             file.named.panel = name
+            homes.setdefault(_channels(file), set()).add(name)
+    sorted_in = {id(file) for members in by_set.values() for file in members}
     for file in files:
-        if file.header is None:
-            file.named.panel = panels[0].name if len(panels) == 1 else ""
+        if id(file) not in sorted_in:
+            possible = homes.get(_channels(file), set()) or taken
+            named = file.named.panel in taken
+            file.named.panel = file.named.panel if named else next(iter(possible)) if len(possible) == 1 else ""
     return tuple(panels)
+
+
+def _channels(file: FoundFile) -> tuple[str, ...]:
+    return tuple(channel.name for channel in file.header.fcs.channels) if file.header is not None else ()
 
 
 def _headers(files: Sequence[FoundFile]) -> list[Header]:

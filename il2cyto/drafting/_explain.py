@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from il2cyto.drafting._tokens import words
+from il2cyto.drafting._tokens import DATE_FILLER, without_dates, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +71,10 @@ def checks(draft: Draft) -> Iterator[str]:
     """Say what a person has to look at before the study can be gated."""
     samples = _samples(draft)
     for column in ("subject", "visit", "panel"):
-        blank = samples[column].null_count()
+        blank = (draft.samples if column == "panel" else samples)[column].null_count()
         if blank:
-            yield f"samples.csv: {column} is blank in {_count(blank, 'row')}: fill it in"
+            single = " (where there was one visit only, one word for all, such as V1)" if column == "visit" else ""
+            yield f"samples.csv: {column} is blank in {_count(blank, 'row')}: fill it in{single}"
     repeated = _repeated(samples)
     if repeated:
         yield f"samples.csv: {_count(repeated, 'row')} share subject, visit and panel with another: tell them apart in column replicate"
@@ -101,14 +103,14 @@ def suggest_pattern(draft: Draft) -> str:
     if draft.unclear is None:
         return ""
     file, unknown = draft.unclear
-    stem = PurePosixPath(file).stem
+    stem = without_dates(PurePosixPath(file).stem)
     row = next(row for row in draft.samples.iter_rows(named=True) if row["file"].endswith(file))
     known = {row[name]: name for name in _FIELDS if row.get(name)}
     absent = (name for name in _FIELDS if not row.get(name))
     pieces, done, cursor, seen = [], 0, 0, set[str]()
     for word in words(stem):
         start = stem.find(word, cursor)
-        if start < 0:  # two words that were read as one, such as Visit_2
+        if start < 0:  # a date stood in it, or two words that were read as one, such as Visit_2
             continue
         cursor = start + len(word)
         name = known.get(word) if known.get(word) not in seen else None
@@ -117,7 +119,8 @@ def suggest_pattern(draft: Draft) -> str:
             seen.add(name)
             pieces += [stem[done:start], f"{{{name}}}"]
             done = cursor
-    return "".join(pieces) + stem[done:] if pieces else "{subject}_{visit}"
+    pattern = "".join(pieces) + stem[done:] if pieces else "{subject}_{visit}"
+    return re.sub(f"{DATE_FILLER}+", "{_}", pattern)
 
 
 def _samples(draft: Draft) -> pl.DataFrame:

@@ -37,6 +37,13 @@ SUBJECT: Final = re.compile(
 MAYBE_SUBJECT: Final = re.compile(r"(?=.*\d)[^\W\d_][\w-]*")
 #: Nothing longer is an identifier.
 LONGEST: Final = 40
+#: Stands where a date stood; no file name has it.
+DATE_FILLER: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def without_dates(text: str) -> str:
+    """Put a filler in the place of each letter of a date."""
+    return _DATE.sub(lambda match: DATE_FILLER * len(match[0]), text)
 
 
 def words(text: str) -> tuple[str, ...]:

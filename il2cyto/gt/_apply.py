@@ -11,12 +11,11 @@ from il2cyto._keys import ROOT
 from il2cyto.gt._compile import compile_plan, markers_of
 from il2cyto.gt._engine import Counted, Engine
 from il2cyto.gt._flags import Flag
-from il2cyto.gt._flow import interrupted
-from il2cyto.gt._medians import medians
-from il2cyto.gt._plan import Events
+from il2cyto.gt._medians import Search
 from il2cyto.gt._program import EXACT
 from il2cyto.gt._types import Decision
-from il2cyto.gt._views import bin_blocks, bin_columns, plan_views, with_scatter
+from il2cyto.gt._views import densities
+from il2cyto.pp._flow import flow_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from il2cyto.gt._plan import Events
     from il2cyto.gt._program import Program
-    from il2cyto.gt._views import View
-    from il2cyto.gt._walk import Node
     from il2cyto.io import Density
     from il2cyto.template import Population
 
@@ -93,29 +91,34 @@ def apply(
     keep_masks
         Keep each reported population's membership, one boolean per event in file order.
     keep_densities
-        Keep what each gate looks at, binned for review. Memory while the file is read: one bit per event and parent.
+        Keep what each gate looks at, binned for review.
 
     Returns
     -------
     Counts, intervals by cut, flags and medians of every population of the template.
+
+    Notes
+    -----
+    The file is read twice, at the first time one event of eight is looked at. Memory does not grow with the file, but for masks.
     """
     source, polygons, template = FinalCuts(cuts, sample), polygons or {}, events.plan.template
     if source.refused:
         return _refused(events, sample, keep_masks=keep_masks)
-    program = compile_plan(events, source.decide, polygons, medians=True)
+    flow = flow_of(events.file)
+    of_file = Flag.FLOW_INTERRUPTED if flow is not None and flow.interrupted else Flag.NONE
+    program = compile_plan(events, source.decide, polygons, medians=True, densities=keep_densities)
     reported = [p.name for p in template.reported]
-    scattered = Events(events.file, with_scatter(events.plan))
-    views = plan_views(scattered.plan) if keep_densities else ()
-    engine = Engine(events, program)
-    members = Members({*(reported if keep_masks else ()), *(view.parent for view in views)}, program, events.n)
+    members = Members(reported if keep_masks else (), program, events.n)
+    search = Search(events, program)
+    engine = Engine(events, search.program, search.sink)
     for start, member in engine.run():
         members.keep(start, member)
     counted = Counted(events, program, engine, source.decide, polygons)
     nodes, names = counted.nodes, list(template.by_name)
     bands = {name: counted.interval(name) for name in names}
-    found = medians(events, program, engine.sink.histograms)
+    found, canvas = search.finish(engine.counts), engine.canvas
+    drawn = densities(program.views, canvas.grids, canvas.spectra)
     pairs = [(name, key) for name in reported for key in markers_of(events.plan)]
-    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
     return GateResult(
         sample=sample,
         counts={name: float(nodes[name].count) if nodes[name].evaluable else float("nan") for name in names},
@@ -128,7 +131,7 @@ def apply(
         n_usable=nodes[ROOT].count,
         compensation=events.compensation,
         masks={name: members.of(name, evaluable=nodes[name].evaluable) for name in reported} if keep_masks else {},
-        densities=_binned(scattered, views, members, nodes),
+        densities={d.population: d for d in drawn if nodes[template.by_name[d.population].parent].evaluable},
     )
 
 
@@ -150,16 +153,6 @@ def _refused(events: Events, sample: str, *, keep_masks: bool) -> GateResult:
         compensation=events.compensation,
         masks={p.name: nobody for p in template.reported} if keep_masks else {},
     )
-
-
-def _binned(
-    events: Events, views: Sequence[View], members: Members, nodes: Mapping[str, Node]
-) -> Mapping[str, Density]:
-    parents = {view.parent for view in views if view.parent != ROOT and nodes[view.parent].evaluable}
-    if not events.plan.template.dimensions:
-        return bin_blocks(events, views, {name: members.bits(name) for name in parents}) if views else {}
-    masks = {name: members.of(name, evaluable=True) for name in parents}
-    return bin_columns(events, views, {ROOT: events.usable, **masks}) if views else {}
 
 
 class FinalCuts:
@@ -204,13 +197,8 @@ class Members:
         packed = np.packbits(member[self._rows], axis=1)
         self._bits[:, start // 8 : start // 8 + packed.shape[1]] = packed
 
-    def bits(self, name: str) -> npt.NDArray[np.uint8]:
-        """Membership of one population in file order, packed."""
-        bits: npt.NDArray[np.uint8] = self._bits[self._place[name]]
-        return bits
-
     def of(self, name: str, *, evaluable: bool) -> npt.NDArray[np.bool_]:
         """Membership of one population in file order."""
         if not evaluable:
             return np.zeros(self._n, dtype=np.bool_)
-        return np.unpackbits(self.bits(name), count=self._n).view(np.bool_)
+        return np.unpackbits(self._bits[self._place[name]], count=self._n).view(np.bool_)

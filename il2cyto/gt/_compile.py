@@ -16,6 +16,7 @@ from il2cyto.gt._kernels import _ops as k
 from il2cyto.gt._program import EXACT, LOOSE, STRICT, Program, bind
 from il2cyto.gt._table import Table
 from il2cyto.gt._versions import versions
+from il2cyto.gt._views import plan_views, with_scatter
 from il2cyto.gt._walk import keys_with_a_top
 from il2cyto.template._cuts import Cut1D, SingletGate
 from il2cyto.template._gate import RefGate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from il2cyto.gt._plan import Events, Plan
     from il2cyto.gt._types import Decision
+    from il2cyto.gt._views import View
     from il2cyto.template import Gate, Population
 
     Vertices = Sequence[tuple[float, float]]
@@ -39,6 +41,7 @@ def compile_plan(
     polygons: Mapping[str, Vertices],
     *,
     medians: bool = False,
+    densities: bool = False,
 ) -> Program:
     """Compile the populations that have a cut and their channels; whether they have the events is seen after counting."""
     fitted = [p for p in events.plan.template.populations if p.gate is not None and p.gate.fitted]
@@ -46,8 +49,10 @@ def compile_plan(
     fixed = {p.name: versions(p.gate, d.cuts, d.spread) for p, d in _shaped(fitted, decide) if p.gate and d.cuts}
     sharpness.update({name: strict is exact for name, (strict, exact, _) in fixed.items()})
     drawn = tuple((name, tuple(map(tuple, polygons[name]))) for name in sorted(polygons))
-    key = (_kind_of(events), tuple(sharpness.items()), tuple(fixed.items()), drawn, medians)
-    program = _PROGRAMS.get(key, lambda: _Compiler(events, sharpness, polygons, fixed).compile(medians=medians))
+    key = (_kind_of(events), tuple(sharpness.items()), tuple(fixed.items()), drawn, medians, densities)
+    program = _PROGRAMS.get(
+        key, lambda: _Compiler(events, sharpness, polygons, fixed).compile(medians=medians, densities=densities)
+    )
     return bind(program, decide)
 
 
@@ -91,17 +96,19 @@ class _Compiler:
         self._histograms: dict[tuple[str, str], int] = {}
         self._listed = {p.parent for p in self._template.populations}
 
-    def compile(self, *, medians: bool) -> Program:
+    def compile(self, *, medians: bool, densities: bool) -> Program:
         if medians:
             self._listed |= {p.name for p in self._template.reported}
         for name in self._template.order:
             self._population(self._template.by_name[name])
         if medians:
             self._medians()
+        views = self._densities() if densities else ()
         return Program(
             **self._table.finish(),
             rows=self._rows,
             histograms=self._histograms,
+            views=views,
             asked=self._shapes.asked,
             cuts=tuple(self._shapes.cuts),
             bands=tuple(self._shapes.bands),
@@ -167,3 +174,16 @@ class _Compiler:
                     column = self._table.column(key, population.name)
                     h = self._histograms[population.name, key] = len(self._histograms)
                     self._table.emit(k.HISTOGRAM, population.name, column, h)
+
+    def _densities(self) -> tuple[View, ...]:
+        table = self._table
+        views = tuple(view for view in plan_views(with_scatter(self._plan)) if view.parent in table.lists)
+        for i, view in enumerate(views):
+            if not view.x:
+                continue
+            x = table.bins(view.x, view.x_limits, view.parent)
+            if view.y:
+                table.emit(k.GRID, view.parent, x, table.bins(view.y, view.y_limits, view.parent), i)
+            if view.fitted:
+                table.emit(k.SPECTRUM, view.parent, x, i)
+        return views

@@ -11,6 +11,7 @@ from il2cyto.gt._flags import Flag
 from il2cyto.gt._kernels._gate import run_block
 from il2cyto.gt._kernels._lists import usable_events
 from il2cyto.gt._kernels._ops import BINS, LANES, UNSURE
+from il2cyto.gt._kernels._views import LEVELS, SHIFT
 from il2cyto.gt._program import EXACT, LOOSE, STRICT
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import RefGate
@@ -29,12 +30,43 @@ if TYPE_CHECKING:
 
 
 class Sink(NamedTuple):
-    """Where histograms and gathered values go: histograms, bins to gather from, where the next value goes, values."""
+    """What is looked for to find medians, by the program's numbers.
+
+    Attributes
+    ----------
+    histograms
+        (h, bins) of values.
+    windows
+        (h, 2) lowest and highest value to keep.
+    seen
+        (h, 2) how many values lie below, and how many are to be kept.
+    rooms
+        (h + 1,) where the room for each begins in `values`; the last place of a room is for a value that is not kept.
+    values
+        The values kept.
+    """
 
     histograms: npt.NDArray[np.uint32]
-    bins: npt.NDArray[np.int64]
-    filled: npt.NDArray[np.int64]
+    windows: npt.NDArray[np.float32]
+    seen: npt.NDArray[np.int64]
+    rooms: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+
+
+def no_sink() -> Sink:
+    """For a program without histograms."""
+    shapes = ((0, BINS), (0, 2), (0, 2), (1,), (0,))
+    kinds = (np.uint32, np.float32, np.int64, np.int64, np.float64)
+    return Sink(*(np.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True)))
+
+
+class Canvas(NamedTuple):
+    """What densities are drawn with: the tables of axes, the bins of a block's events, grids and spectra by view."""
+
+    tables: npt.NDArray[np.float32]
+    bins: npt.NDArray[np.uint8]
+    grids: npt.NDArray[np.uint32]
+    spectra: npt.NDArray[np.uint32]
 
 
 class Engine:
@@ -46,20 +78,25 @@ class Engine:
         Events that are finite in every channel of the plan.
     counts
         By the program's counters.
-    sink
-        Histograms, by the program's numbers.
+    canvas
+        The densities, in the order of the program's views.
     """
 
-    def __init__(self, events: Events, program: Program, sink: Sink | None = None) -> None:
+    def __init__(self, events: Events, program: Program, sink: Sink | None = None, *, parts: int = 1) -> None:
+        """With `parts`, only about one event of so many is looked at, from everywhere in the file."""
         self._program, self._blocks = program, events.file.blocks(program.columns)
+        if parts > 1:
+            self._blocks = self._blocks.thinned(parts)
         rows = self._blocks.rows
         self.counts = np.zeros(max(len(program.counters), 1), dtype=np.int64)
         self.n_usable = 0
-        self.sink = sink or Sink(
-            np.zeros((len(program.histograms), BINS), dtype=np.uint32),
-            np.empty((0, 2), dtype=np.int64),
-            np.empty(0, dtype=np.int64),
-            np.empty(0),
+        self._sink = sink or no_sink()
+        n = len(program.views)
+        self.canvas = Canvas(
+            program.tables,
+            np.empty((program.n_bins, rows), dtype=np.uint8),
+            np.zeros((n, LEVELS >> SHIFT, LEVELS >> SHIFT), dtype=np.uint32),
+            np.zeros((n, LEVELS), dtype=np.uint32),
         )
         place = dict(zip(program.columns, self._blocks.positions.tolist(), strict=True))
         self._finite = np.array([place[column] for column in program.finite], dtype=np.int64)
@@ -86,7 +123,7 @@ class Engine:
         while True:
             at = run_block(
                 block, at, p.ops, p.parameters, self._sources, p.grids,
-                self._linear, self._member, self._lists, self._lengths, self.counts, self.sink,
+                self._linear, self._member, self._lists, self._lengths, self.counts, self._sink, self.canvas,
             )  # fmt: skip
             if at == len(p.ops):
                 return

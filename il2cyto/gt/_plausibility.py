@@ -11,7 +11,7 @@ import numpy as np
 from il2cyto._keys import ROOT
 from il2cyto.gt._plan import Events
 from il2cyto.gt._rows import RowTree
-from il2cyto.gt._values import rescaled
+from il2cyto.gt._values import GLANCE, rescaled
 from il2cyto.template._expect import Correlation
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 #: Fewer events of a population than this say nothing; more than the second number say no more.
-FEWEST, MOST = 50, 20_000
+FEWEST, MOST = 50, GLANCE
 #: With more markers than this there are too many ways to exchange them.
 MOST_MARKERS = 6
 
@@ -188,6 +188,8 @@ def _finding(expectation: Expectation, tree: RowTree, labels: Mapping[str, str])
         label = labels.get(marker, marker)
         if label not in tree.plan.channels or not tree.nodes[population].evaluable:
             return np.empty(0)
+        if label == marker:
+            return tree.glance(marker, population)
         spec = tree.template.transform.of(marker).at_range(tree.plan.channels[label].range)
         x = rescaled(tree.linear(label, population), spec)
         return x[:: -(-x.size // MOST) or 1]

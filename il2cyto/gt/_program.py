@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from il2cyto.gt._curves import Curve
     from il2cyto.gt._scale import Scale
     from il2cyto.gt._types import Decision
+    from il2cyto.gt._views import View
     from il2cyto.template import Population, SingletGate
 
     IntArray = npt.NDArray[np.int64]
@@ -72,6 +73,8 @@ class Program:
         (population, version) or (population, channel) -> where its count is.
     histograms
         (population, marker) -> the histogram of its values, of which the median is found; empty if not asked for.
+    views, tables
+        What is drawn of each gate, and the bins of each axis at the steps of float32; empty if not asked for.
     asked
         Place of its parameters -> the shape in numpy, which decides when the kernel is not sure.
     cuts, bands
@@ -91,8 +94,11 @@ class Program:
     asked: Mapping[int, Asked]
     cuts: tuple[FittedCut, ...]
     bands: tuple[FittedBand, ...]
+    views: tuple[View, ...]
+    tables: npt.NDArray[np.float32]
     n_rows: int
     n_lists: int
+    n_bins: int
 
 
 def bind(program: Program, decide: Callable[[Population], Decision]) -> Program:

@@ -6,7 +6,7 @@ number, the compiler by name. See `_kernels/_ops.py` for the operations.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -16,19 +16,23 @@ from il2cyto.gt._mixing import Mixing, Mixture
 from il2cyto.gt._passes import fuse_cuts, merge_columns
 from il2cyto.gt._program import place_intervals
 from il2cyto.gt._scale import scale_of
+from il2cyto.gt._views import axis_tables, with_scatter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     import numpy.typing as npt
 
     from il2cyto.gt._curves import Curve
     from il2cyto.gt._plan import Plan
     from il2cyto.gt._scale import Scale
+    from il2cyto.gt._views import Limits
     from il2cyto.io import FcsFile
     from il2cyto.template import Ratio
 
     Definition = Mixture | tuple[Mixture, Mixture, Ratio]
+
+D = TypeVar("D", bound="Hashable")
 
 _OP_SIZE = 9
 
@@ -37,15 +41,17 @@ class Table:
     """Operations, their parameters, and the places of lists, rows, columns and counts."""
 
     def __init__(self, file: FcsFile, plan: Plan) -> None:
-        self.plan, self._mixing = plan, Mixing(file, plan)
+        self.plan, self._scattered = plan, with_scatter(plan)
+        self._mixing = Mixing(file, self._scattered)
         self.lists = {ROOT: 0}
         self.counters: dict[tuple[str, int | str], int] = {}
         self.n_rows = 0
         self._ops: list[tuple[int, ...]] = []
         self._parameters: list[float] = []
         self._intervals: list[tuple[int, Scale, float, float | None]] = []
-        self._columns: dict[Definition, int] = {}
-        self._ready: dict[int, set[str]] = {}
+        self._columns: _Places[Definition] = _Places(plan)
+        self._bins: _Places[tuple[int, int]] = _Places(plan)
+        self._axes: dict[tuple[Scale, Limits], int] = {}
         self._grids = _Grids()
 
     # --- operations ------------------------------------------------------------------------------------------------------
@@ -79,36 +85,35 @@ class Table:
         mixtures = self._mixing.of_key(key)
         if len(mixtures) == 1:
             return self._sums(mixtures[0], source)
-        x, y = (self._sums(mixture, source) for mixture in mixtures)
+        above, below = mixtures
+        x, y = self._sums(above, source), self._sums(below, source)
         ratio = self.plan.template.dimensions[key].ratio
         if ratio is None:
             msg = f"dimension {key!r} has two sources and no ratio"
             raise ValueError(msg)
-        column, known = self._known((*mixtures, ratio), source)
+        column, known = self._columns.find((above, below, ratio), source)
         if not known:
             self.emit(k.RATIO, source, column, x, y, self.place(ratio.a, ratio.b, ratio.c))
         return column
 
     def _sums(self, mixture: Mixture, source: str) -> int:
-        column, known = self._known(mixture, source)
+        column, known = self._columns.find(mixture, source)
         if not known:
             self.emit(k.COLUMNS, source, column)
         return column
 
-    def _known(self, definition: Definition | tuple[Any, ...], source: str) -> tuple[int, bool]:
-        """Place of a column, and whether it is there for the events of `source`; the caller sees to it that it will be."""
-        column = self._columns.setdefault(definition, len(self._columns))
-        ready = self._ready.setdefault(column, set())
-        name = source
-        while name != ROOT and name not in ready:
-            name = self.plan.template.by_name[name].parent
-        known = name in ready
-        ready.add(source)
-        return column, known
+    def bins(self, key: str, limits: Limits, source: str) -> int:
+        """The row with the bins of a marker on an axis, looked up for the events of `source` unless an ancestor has them."""
+        axis = self._axes.setdefault((self.scale(key), limits), len(self._axes))
+        column = self.column(key, source)
+        row, known = self._bins.find((column, axis), source)
+        if not known:
+            self.emit(k.BIN, source, row, column, axis)
+        return row
 
     def scale(self, key: str) -> Scale:
         """The scale of a marker, channel or dimension."""
-        return scale_of(self.plan, key)
+        return scale_of(self._scattered, key)
 
     def place(self, *values: float) -> int:
         """Place of new parameters."""
@@ -132,7 +137,7 @@ class Table:
 
     def finish(self) -> dict[str, Any]:
         """The fields of a program that the table knows."""
-        template, names, columns = self.plan.template, list(self.lists), list(self._columns)
+        template, names, columns = self.plan.template, list(self.lists), list(self._columns.numbers)
         sums = {i: c for i, c in enumerate(columns) if isinstance(c, Mixture)}
         wanted = [m for key in self.plan.channels for m in self._mixing.of_key(key)]
         finite = {column for mixture in wanted for column, _ in mixture.parts}
@@ -156,9 +161,29 @@ class Table:
             "parameters": parameters,
             "grids": self._grids.arrays(),
             "counters": self.counters,
+            "tables": axis_tables(list(self._axes)),
             "n_rows": self.n_rows,
             "n_lists": len(names),
+            "n_bins": len(self._bins.numbers),
         }
+
+
+class _Places(Generic[D]):
+    """Numbers of what is computed for the events of populations, and for whom it is."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.numbers: dict[D, int] = {}
+        self._template = plan.template
+        self._ready: dict[D, set[str]] = {}
+
+    def find(self, definition: D, source: str) -> tuple[int, bool]:
+        """The number, and whether it is there for the events of `source`; the caller sees to it that it will be."""
+        ready, name = self._ready.setdefault(definition, set()), source
+        while name != ROOT and name not in ready:
+            name = self._template.by_name[name].parent
+        known = name in ready
+        ready.add(source)
+        return self.numbers.setdefault(definition, len(self.numbers)), known
 
 
 def _sources(group: Sequence[Mixture]) -> tuple[tuple[int, tuple[float, ...]], ...]:

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from il2cyto._keys import ROOT
-from il2cyto.gt._kernels._columns import LAST_STEP, list_finite
-from il2cyto.gt._kernels._views import BINS, SHIFT, STEPS, bin_axis, count_bins, count_grid, list_bits
-from il2cyto.gt._values import Stored, scale_of
+from il2cyto.gt._kernels._columns import LAST_STEP
+from il2cyto.gt._kernels._views import LEVELS, STEPS
 from il2cyto.io import Density
 from il2cyto.pp import transform
 from il2cyto.template import RefGate
 from il2cyto.template._transforms import Asinh, FlowJoBiex, NoTransform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from il2cyto.gt._plan import Events, Plan
+    from il2cyto.gt._plan import Plan
+    from il2cyto.gt._scale import Scale
     from il2cyto.template import Gate, GatingTemplate, Population
-    from il2cyto.template._transforms import AnyTransform
 
     FloatArray = npt.NDArray[np.float64]
     Limits = tuple[float, float]
-    Bits = Mapping[str, npt.NDArray[np.uint8]]
 
-GRID: Final = BINS >> SHIFT
 #: Second axis of a gate on one channel: the first of these that the file has and that is not the gate's own.
 _SECOND: Final = ("SSC-A", "FSC-A")
 #: Where there is neither a scale from 0 to 1 nor a number in the template, an axis goes up to the range of most cytometers.
@@ -108,90 +103,27 @@ def _numbers(gate: Gate, key: str) -> Iterator[float]:
         yield from (point[gate.keys.index(key)] for point in getattr(gate, "vertices", ()))
 
 
-def bin_blocks(events: Events, views: Sequence[View], members: Bits) -> dict[str, Density]:
-    """Bin a file's events, block by block.
-
-    Parameters
-    ----------
-    events
-        The file; its plan has the channels of all views.
-    views
-        From :func:`plan_views`.
-    members
-        Parent -> its events, one bit per event, packed; a view whose parent is absent is left out. Those of the root are
-        found here.
-    """
-    stored = Stored(events)
-    views = [view for view in views if view.parent in members or view.parent == ROOT]
-    axes = {view.x: view.x_limits for view in views} | {view.y: view.y_limits for view in views if view.y}
-    users = {key: {view.parent for view in views if key in (view.x, view.y)} for key in axes}
-    tables = {key: _table(scale_of(events.plan, key), *limits) for key, limits in axes.items()}
-    grids = {view.population: np.zeros((GRID, GRID), dtype=np.uint32) for view in views}
-    histograms = {view.population: np.zeros(BINS, dtype=np.uint32) for view in views if view.fitted}
-    for start, block in stored.blocks:
-        n, first = len(block), start // 8  # a block starts at a multiple of 8
-        bits = {name: own[first : first + -(-n // 8)] for name, own in members.items()}
-        bits[ROOT] = _finite(block, stored)
-        rows = {name: list_bits(own) for name, own in bits.items()}
-        bins = {}
-        for key in axes:
-            seen = np.bitwise_or.reduce([bits[name] for name in users[key]])
-            bins[key] = np.empty(n, dtype=np.uint8)
-            bin_axis(block, list_bits(seen), *stored.sources(key), tables[key], bins[key])
-        for view in views:
-            if view.y:
-                count_grid(rows[view.parent], bins[view.x], bins[view.y], grids[view.population])
-            if view.fitted:
-                count_bins(rows[view.parent], bins[view.x], histograms[view.population])
-    return {v.population: _density(v, grids[v.population], histograms.get(v.population)) for v in views}
+def densities(views: Sequence[View], grids: npt.NDArray[np.uint32], spectra: npt.NDArray[np.uint32]) -> list[Density]:
+    """Make densities of what was counted for each view."""
+    counts = np.minimum(grids, np.iinfo(np.uint16).max).astype(np.uint16)
+    return [
+        Density(v.population, v.x, v.y, v.x_limits, v.y_limits, counts[i], spectra[i] if v.fitted else None)
+        for i, v in enumerate(views)
+    ]
 
 
-def bin_columns(
-    events: Events, views: Sequence[View], members: Mapping[str, npt.NDArray[np.bool_]]
-) -> dict[str, Density]:
-    """Bin whole columns, for templates that are gated in numpy; `members` has one boolean per event."""
-    found = {}
-    for view in views:
-        if view.parent not in members:
-            continue
-        inside = members[view.parent]
-        x, y = (
-            _clipped((events.scaled(key)[inside] - low) / (high - low)) if key else None
-            for key, (low, high) in ((view.x, view.x_limits), (view.y, view.y_limits))
-        )
-        grid = np.zeros((GRID, GRID), dtype=np.uint32)
-        if x is not None and y is not None:
-            np.add.at(grid, (x.astype(np.intp) >> SHIFT, y.astype(np.intp) >> SHIFT), np.uint32(1))
-        histogram = None
-        if view.fitted and x is not None:
-            histogram = np.bincount(x.astype(np.intp), minlength=BINS).astype(np.uint32)
-        found[view.population] = _density(view, grid, histogram)
-    return found
+def clipped_bins(share: FloatArray) -> FloatArray:
+    """Fractional bins of shares of an axis; what lies beyond the axis is in its outermost bin."""
+    below_top = np.nextafter(np.float32(LEVELS), np.float32(0))
+    return np.clip(np.nan_to_num(share * LEVELS), 0.0, below_top)
 
 
-def _finite(block: npt.NDArray[np.floating], stored: Stored) -> npt.NDArray[np.uint8]:
-    found = np.empty(len(block), dtype=np.uint32)
-    n = list_finite(block, 0, stored.blocks.positions, found)
-    inside = np.zeros(len(block), dtype=np.bool_)
-    inside[found[:n]] = True
-    return np.packbits(inside)
-
-
-def _density(view: View, grid: npt.NDArray[np.uint32], histogram: npt.NDArray[np.uint32] | None) -> Density:
-    counts = np.minimum(grid, np.iinfo(np.uint16).max).astype(np.uint16)
-    return Density(view.population, view.x, view.y, view.x_limits, view.y_limits, counts, histogram)
-
-
-def _clipped(share: FloatArray) -> FloatArray:
-    """Fractional bins; what lies beyond an axis is in its outermost bin."""
-    below_top = np.nextafter(np.float32(BINS), np.float32(0))
-    return np.clip(np.nan_to_num(share * BINS), 0.0, below_top)
-
-
-@lru_cache(maxsize=64)
-def _table(spec: AnyTransform, low: float, high: float) -> npt.NDArray[np.float32]:
-    """Fractional bin at each step of float32, and once more the last."""
+def axis_tables(axes: Sequence[tuple[Scale, Limits]]) -> npt.NDArray[np.float32]:
+    """(axes, 65537) fractional bin at each step of float32, and once more the last."""
     size = np.minimum(np.arange(STEPS // 2, dtype=np.uint32), LAST_STEP) << 16  # at infinity as at the last finite step
     values = size.view(np.float32).astype(np.float64)
-    bins = _clipped((transform(np.concatenate([values, -values]), spec) - low) / (high - low))
-    return np.append(bins, bins[-1]).astype(np.float32)
+    tables = np.empty((len(axes), STEPS + 1), dtype=np.float32)
+    for table, (scale, (low, high)) in zip(tables, axes, strict=True):
+        table[:-1] = clipped_bins((scale(np.concatenate([values, -values])) - low) / (high - low))
+        table[-1] = table[-2]
+    return tables

@@ -76,10 +76,12 @@ class Walk(ABC, Generic[N]):
         return node
 
     def _carried_by_operands(self, population: Population) -> Flag:
+        """Warnings of the operands' cuts, and of all steps above an operand that no table shows."""
         flags = Flag.NONE
         for name in population.expression.names() if population.expression else ():
-            told = Flag.MISSING_PASS if self.plan.template.by_name[name].report else Flag.NONE
-            flags |= self.nodes[name].cut_flags & ~told
+            node, shown = self.nodes[name], self.plan.template.by_name[name].report
+            told = Flag.MISSING_PASS if shown else Flag.NONE
+            flags |= (node.cut_flags if shown else node.cut_flags | node.flags & ~_OF_COUNTS) & ~told
         return flags
 
     def _carried_by_parent(self, population: Population) -> Flag:

@@ -1,19 +1,22 @@
 """AnnData files that are either whole or not there.
 
-anndata's own writer truncates the old file first, so that a run killed while writing loses both. Here the new file is written
-beside the old one, flushed to the disk, and put in its place in one step.
+anndata's own writer truncates the old file first, so that a run killed while writing loses both. Here the new file is made in
+memory, as HDF5 can crash Python where the disk is full, written beside the old one, flushed to the disk, and put in its place
+in one step.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from il2cyto._keys import Obs, Obsm, Uns
 from il2cyto.errors import SchemaError
+from il2cyto.io._atomic import replacing
 from il2cyto.io._writable import in_order, refuse_unwritable
 
 if TYPE_CHECKING:
@@ -50,22 +53,19 @@ def write_anndata(adata: AnnData, path: str | Path) -> Path:
         msg = f"{path.name}: unknown ending {path.suffix!r}; allowed are .h5ad and .zarr"
         raise SchemaError(msg)
     refuse_unwritable(adata, name=path.name)
+    if path.suffix == ".h5ad":
+        image = _hdf5_image(in_order(adata))
+        with replacing(path) as draft:
+            draft.write_bytes(image)
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
     try:
-        if path.suffix == ".h5ad":
-            in_order(adata).write_h5ad(draft)
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
-            draft.replace(path)
-        else:
-            _write_zarr(in_order(adata), draft)
-            shutil.rmtree(path, ignore_errors=True)  # a folder cannot be replaced in one step
-            draft.rename(path)
+        _write_zarr(in_order(adata), draft)
+        shutil.rmtree(path, ignore_errors=True)  # a folder cannot be replaced in one step
+        draft.rename(path)
     finally:
-        if draft.is_dir():
-            shutil.rmtree(draft)
-        draft.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
     return path
 
 
@@ -75,7 +75,7 @@ def read_anndata(path: str | Path) -> AnnData:
     Raises
     ------
     SchemaError
-        If the object does not say which schema it follows, follows a newer major version than this il2cyto knows, or
+        If there is no such file, or it is no AnnData; if the object does not say which schema it follows, follows a newer major version than this il2cyto knows, or
         breaks the schema (see :func:`validate`); or if the file points at other files.
     """
     import anndata
@@ -83,6 +83,9 @@ def read_anndata(path: str | Path) -> AnnData:
     from il2cyto.io._validate import validate
 
     path = Path(path)
+    if not path.exists():
+        msg = f"{path.name}: no such file; name the results.h5ad of a run"
+        raise SchemaError(msg)
     if path.suffix != ".zarr":
         _refuse_links(path)
     adata = anndata.read_zarr(path) if path.suffix == ".zarr" else anndata.read_h5ad(path)
@@ -158,6 +161,20 @@ def read_events_provenance(path: str | Path) -> dict[str, Any]:
     return provenance
 
 
+def _hdf5_image(adata: AnnData) -> bytes:
+    """Make the bytes of an ``.h5ad``."""
+    import anndata
+    import h5py
+
+    adata.strings_to_categoricals()  # as anndata's own writer does
+    # HDF5 knows open files by their names, in memory too: threads need different ones.
+    with h5py.File(secrets.token_hex(16), "w", driver="core", backing_store=False) as file:
+        anndata.io.write_elem(file, "/", adata)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
 def _write_zarr(adata: AnnData, path: Path) -> None:
     import warnings
 
@@ -189,6 +206,9 @@ def _refuse_links(path: Path) -> None:
             elif isinstance(group[key], h5py.Group):
                 yield from links(group[key], f"{place}/{key}")
 
+    if not h5py.is_hdf5(path):
+        msg = f"{path.name}: not an .h5ad; name the results.h5ad of a run, or a .zarr"
+        raise SchemaError(msg)
     with h5py.File(path) as file:
         found = list(links(file, ""))
     if found:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a draft beside `path` to write to; it takes the place of `path` when the block ends without an error.
 
-    Missing folders are made. The draft's bytes are on the disk before its name changes.
+    Missing folders are made. The draft's bytes are on the disk before its name changes. An OSError about the draft, such as
+    a full disk, names `path`: nobody knows the draft.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
@@ -24,5 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(draft), draft):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -143,9 +143,15 @@ def _wrong_types(adata: AnnData) -> Iterator[SchemaProblem]:
         for key, allowed in types.items():
             found = _kind(content[key]) if key in content else allowed
             if found != allowed and not (found == "ordered category" and allowed == _CATEGORY):
-                yield SchemaProblem(
-                    slot, key, found, allowed, "convert the column" if slot != "layers" else "convert it"
+                ordered = "make it a pandas.Categorical with its categories in order and ordered=True"
+                remedy = (
+                    ordered
+                    if allowed == "ordered category"
+                    else "convert the column"
+                    if slot != "layers"
+                    else "convert it"
                 )
+                yield SchemaProblem(slot, key, found, allowed, remedy)
 
 
 def _kind(values: Any) -> str:

@@ -43,6 +43,10 @@ COLUMNS: Final = 3
 #: A panel with its title, and the legend above the panels, without what stands below the axis.
 PANEL_HEIGHT: Final = 47 * MM
 LEGEND_HEIGHT: Final = 7 * MM
+#: The t interval of two subjects is 9 SEM to either side: drawn, it says nothing and flattens everything else.
+FEWEST_FOR_INTERVAL: Final = 3
+#: Share of the axis over which groups stand beside each other where all have the same single visit.
+ONE_VISIT: Final = 0.05
 
 
 def dynamics(
@@ -61,7 +65,7 @@ def dynamics(
 
     The picture of :func:`il2cyto.tl.summarise_dynamics`, whose numbers it shows unchanged. Gaps stay gaps. Treatment
     periods are shaded; the caption names the error bars. Studies without arms give one curve, studies without weeks an
-    axis of visits.
+    axis of visits; with one visit the groups stand beside each other. A population without any value says so.
 
     Parameters
     ----------
@@ -72,9 +76,9 @@ def dynamics(
     denominator
         Divide by the events of this population in place of the parent's.
     error
-        What the bars show: the standard error of the mean, or its 95 % t interval.
+        What the bars show: the standard error of the mean, or its 95 % t interval, which is drawn from three subjects on.
     individuals
-        Draw each subject as a faint line behind the mean.
+        Draw each subject as a faint line behind the mean; a value without a neighbour is a dot.
     highlight
         Subjects drawn in a style of their own, the same in every figure (:func:`subject_styles`).
     group
@@ -114,17 +118,21 @@ def dynamics(
     # Whatever parts the subjects is drawn as arms are; a study without arms is one group.
     values, summary = (frame.rename({group: Obs.ARM}) if group in frame.columns else frame for frame in frames)
     timeline, styles = Timeline.of(adata, summary), _styles(adata, summary)
+    aside = _asides(timeline, styles)
     with theme():
         panels = _new_panels(len(names)) if axes is None else list(axes)
         for letter, ax, name in zip(cycle(ascii_uppercase), panels, names, strict=False):
             of_population = pl.col(Var.POPULATION) == name
             if individuals:
-                _draw_individuals(ax, values.filter(of_population), timeline, styles)
-            _draw_means(ax, summary.filter(of_population), timeline, styles, error)
+                _draw_individuals(ax, values.filter(of_population), timeline, styles, aside)
+            _draw_means(ax, summary.filter(of_population), timeline, styles, aside, error)
             _draw_highlighted(ax, values.filter(of_population), timeline, highlight)
             title, unit = _titles(adata, name, denominator)
             _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
             timeline.draw(ax)
+            if not summary.filter(of_population)["n"].sum():
+                ax.text(0.5, 0.5, "not evaluable in any sample", transform=ax.transAxes, ha="center", va="center")
+                ax.set_yticks([])
             depth = timeline.write_counts(ax, _counts(summary.filter(of_population), styles), styles)
             if contrasts is not None:
                 _mark_differences(ax, contrasts.filter(of_population), timeline)
@@ -132,7 +140,8 @@ def dynamics(
         spare = panels[len(names) :] if axes is None else []
         _add_legend(figure, spare, styles, timeline, highlight)
         simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
-        caption = _caption(error, timeline, individuals=individuals, arms=len(styles), tests=contrasts)
+        whose = "" if len(styles) == 1 else " of each arm" if group == Obs.ARM else f" by {group}"
+        caption = _caption(error, timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
         if axes is None:
             rows = -(-len(names) // COLUMNS)
             figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
@@ -157,16 +166,30 @@ def _styles(adata: AnnData, summary: pl.DataFrame) -> dict[str, ArmStyle]:
     return {arm: style for arm, style in styles.items() if arm in present}
 
 
-def _draw_individuals(ax: Axes, values: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle]) -> None:
+def _asides(timeline: Timeline, styles: dict[str, ArmStyle]) -> dict[str, float]:
+    """Say how far beside its visit each group stands: not at all where there are courses to follow."""
+    step = ONE_VISIT / len(styles) if len(timeline.position) == 1 else 0.0
+    return {arm: step * (i - (len(styles) - 1) / 2) for i, arm in enumerate(styles)}
+
+
+def _draw_individuals(
+    ax: Axes, values: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], aside: dict[str, float]
+) -> None:
     columns = {visit: i for i, visit in enumerate(timeline.position)}
+    beside = ONE_VISIT / 8 / len(styles) if len(columns) == 1 else 0.0  # not under the mean
     for arm, style in styles.items():
         rows = values.filter(pl.col(Obs.ARM) == arm)
         who = rows[Obs.SUBJECT].rank("dense").to_numpy() - 1
         # One line for the arm: a last column of NaN parts the subjects, and a visit without a sample stays a gap.
         y = np.full((rows[Obs.SUBJECT].n_unique(), len(columns) + 1), np.nan)
         y[who, [columns[visit] for visit in rows[Obs.VISIT].cast(pl.String)]] = rows["frequency"]
-        x = np.tile([*timeline.position.values(), np.nan], len(y))
+        x = np.tile([*timeline.position.values(), np.nan], len(y)) + aside[arm] - beside
         ax.plot(x, y.ravel(), color=style.colour, alpha=0.25, linewidth=0.4, zorder=1.5, label=f"_subjects {arm}")
+        known = np.isfinite(np.pad(y.ravel(), 1, constant_values=np.nan))
+        alone = known[1:-1] & ~known[:-2] & ~known[2:]
+        if alone.any():
+            look: dict[str, Any] = {"color": style.colour, "alpha": 0.5, "markersize": 1.8, "markeredgewidth": 0}
+            ax.plot(x[alone], y.ravel()[alone], "o", zorder=1.5, label=f"_lone values {arm}", **look)
 
 
 def _draw_highlighted(ax: Axes, values: pl.DataFrame, timeline: Timeline, highlight: Sequence[str]) -> None:
@@ -186,13 +209,22 @@ def _draw_highlighted(ax: Axes, values: pl.DataFrame, timeline: Timeline, highli
         )
 
 
-def _draw_means(ax: Axes, summary: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], error: str) -> None:
+def _draw_means(
+    ax: Axes,
+    summary: pl.DataFrame,
+    timeline: Timeline,
+    styles: dict[str, ArmStyle],
+    aside: dict[str, float],
+    error: str,
+) -> None:
     for arm, style in styles.items():
         rows = summary.filter(pl.col(Obs.ARM) == arm)
         mean = rows["mean"].to_numpy()
-        bars = rows["sem"].to_numpy() if error == "sem" else np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
+        interval = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
+        interval[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
+        bars = rows["sem"].to_numpy() if error == "sem" else interval
         ax.errorbar(
-            timeline.along(rows),
+            timeline.along(rows) + aside[arm],
             mean,
             yerr=bars,
             color=style.colour,
@@ -288,10 +320,14 @@ def _add_legend(
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def _caption(error: str, timeline: Timeline, *, individuals: bool, arms: int, tests: pl.DataFrame | None) -> str:
-    parts = [f"Mean and {ERRORS[error]} of the subjects{' of each arm' if arms > 1 else ''}"]
+def _caption(
+    error: str, timeline: Timeline, summary: pl.DataFrame, *, individuals: bool, whose: str, tests: pl.DataFrame | None
+) -> str:
+    few = error == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
+    from_on = f" (where there are {FEWEST_FOR_INTERVAL} or more)" if few else ""
+    parts = [f"Mean and {ERRORS[error]} of the subjects{whose}{from_on}"]
     if individuals:
-        parts.append("thin lines: single subjects")
+        parts.append(f"{'thin lines' if len(timeline.position) > 1 else 'dots'}: single subjects")
     if len(timeline.periods):
         parts.append("grey: on treatment")
     if tests is not None and tests.height:

@@ -30,7 +30,7 @@ LABELS: Final = {
     "c4_normalised": EndpointLabel("C4 normalised", "% of subjects low at baseline"),
     "lldas": EndpointLabel("LLDAS", "% of subjects"),
     "doris": EndpointLabel("DORIS remission", "% of subjects"),
-    "sledai": EndpointLabel("SELENA-SLEDAI", "score"),
+    "sledai": EndpointLabel("SLEDAI", "score"),
     "pga": EndpointLabel("Physician's global assessment", "score, 0-3"),
     "prednisone_mg": EndpointLabel("Prednisone", "mg/day"),
     "albumin_g_l": EndpointLabel("Albumin", "g/L"),

@@ -6,18 +6,17 @@ import textwrap
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from il2cyto.pl._endpoints import measure_course, response_rates
-from il2cyto.pl._labels import arms_of, label
+from il2cyto.pl._endpoints import MOST_BARS, measure_course, response_rates
+from il2cyto.pl._labels import ALPHA, arms_of, label
 from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import polars as pl
 
 #: The panels of a lupus trial's second figure, in its order; those without rows are left out.
 PANELS: Final = (
@@ -25,6 +24,19 @@ PANELS: Final = (
     *("albumin_g_l", "upe_g_24h", "c3_normal", "c4_normal"),
 )
 PANEL_HEIGHT: Final = 50 * MM
+#: What the tables abbreviate, in the words of a legend.
+SETS: Final = {"mitt": "mITT", "itt": "ITT"}
+TESTS: Final = {
+    "fisher": "Fisher's exact test",
+    "boschloo": "Boschloo's exact test",
+    "barnard": "Barnard's exact test",
+    "pearson": "Pearson's chi-square test",
+    "MMRM us, kenward-roger": "MMRM, unstructured, Kenward-Roger",
+    "MMRM us, satterthwaite": "MMRM, unstructured, Satterthwaite",
+    "MMRM cs, kenward-roger": "MMRM, compound-symmetric, Kenward-Roger",
+    "MMRM cs, satterthwaite": "MMRM, compound-symmetric, Satterthwaite",
+    "MMRM ar1, satterthwaite": "MMRM, autoregressive, Satterthwaite",
+}
 
 
 def trial_endpoints(
@@ -115,17 +127,23 @@ def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | No
 
 def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str) -> str:
     parts = []
-    if "binary" in kinds.values():
-        parts.append(f"Responses: share of subjects with its 95 % interval (Wilson); analysis set {analysis_set}")
-        parts += _tests(tables.get("binary_contrasts"), "p_method")
+    if (binary := tables.get("binary_endpoints")) is not None and "binary" in kinds.values():
+        parts.append(
+            f"Responses: share of subjects with its 95 % interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
+        )
+        drawn = binary.filter(pl.col("endpoint").is_in([n for n, kind in kinds.items() if kind == "binary"]))
+        bars = drawn.group_by("endpoint").agg(pl.col("visit").n_unique())["visit"] <= MOST_BARS
+        parts += _tests(tables.get("binary_contrasts"), "p_method", all_shown=bool(bars.all()))
     if "continuous" in kinds.values():
         parts.append("Measurements: mean with its 95 % interval; n below the axis")
-        parts += _tests(tables.get("continuous_contrasts"), "model")
+        parts += _tests(tables.get("continuous_contrasts"), "model", all_shown=False)
     return ". ".join(parts) + "."
 
 
-def _tests(contrasts: pl.DataFrame | None, column: str) -> list[str]:
+def _tests(contrasts: pl.DataFrame | None, column: str, *, all_shown: bool) -> list[str]:
     if contrasts is None or not contrasts.height or column not in contrasts.columns:
         return []
     methods = contrasts[column].drop_nulls().unique(maintain_order=True).to_list()
-    return [f"p between arms, not adjusted: {', '.join(map(str, methods))}"] if methods else []
+    said = ", ".join(TESTS.get(str(method), str(method)) for method in methods)
+    which = "" if all_shown else f" where below {ALPHA:g}"
+    return [f"p between arms{which}, not adjusted: {said}"] if methods else []

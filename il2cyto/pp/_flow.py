@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -101,39 +101,79 @@ class Flow:
 
 
 def flow_of(file: FcsFile) -> Flow | None:
-    """Test how evenly a file flowed, see :func:`il2cyto.pp.acquisition`; None where nothing can be tested."""
-    starts, _ = bins_of(file.n_events)
-    clocks = [channel.index for channel in file.channels if channel.is_time]
-    if len(starts) < FEWEST_BINS or len(clocks) != 1:
+    """Test how evenly a file flowed, see :func:`il2cyto.pp.acquisition`; None where nothing can be tested.
+
+    Memory does not grow with the file.
+    """
+    n, clocks = file.n_events, [channel.index for channel in file.channels if channel.is_time]
+    if len(bins_of(n)[0]) < FEWEST_BINS or len(clocks) != 1:
         return None
-    time = file.events(clocks)[:, 0].astype(np.float64)
-    if not (np.isfinite(time).all() and (np.diff(time) >= 0).all() and time[0] < time[-1]):
-        return None
-    return flow(time, starts)
+    first, last = (float(file.events(clocks, rows=slice(i, i + 1))[0, 0]) for i in (0, n - 1))
+    blocks = file.blocks(clocks)
+    return flow((block[:, blocks.positions[0]] for _, block in blocks), n, first, last)
 
 
-def flow(time: FloatArray, starts: Sequence[int]) -> Flow:
-    """Test the rate of each bin and every interval between two events; `time` increases."""
-    stops = np.array([*starts[1:], len(time)])
-    sizes = stops - np.array(starts)
-    edges = time[[*starts, len(time) - 1]]
-    intervals = np.diff(time)
-    tick = intervals[intervals > 0].min()
-    pauses = _pauses(time, intervals, tick)
-    durations = np.diff(edges)
-    for pause in pauses:  # which is no change of the rate
+def flow(times: Iterable[FloatArray], n: int, first: float, last: float) -> Flow | None:
+    """Test the rate of each bin and every interval between two of `n` events, from their times in pieces.
+
+    None where the times are not finite, do not increase from `first` to `last`, or decrease anywhere.
+    """
+    if not first < last:
+        return None
+    starts, _ = bins_of(n)
+    clock = _read_clock(times, np.array(starts), _longest(n, last - first))
+    if clock is None:
+        return None
+    stops = np.array([*starts[1:], n])
+    durations = np.diff(clock.edges)
+    for pause in clock.pauses:  # which is no change of the rate
         durations[np.searchsorted(starts, pause.start, "right") - 1] -= pause.end - pause.begin
     # Events of one tick lasted half a tick, as far as the clock can say.
-    logs = np.log(sizes / np.maximum(durations, tick / 2))
+    sizes = stops - np.array(starts)
+    logs = np.log(sizes / np.maximum(durations, clock.tick / 2))
     away = logs - np.median(logs)
-    odd = _odd_rates(np.abs(away), sizes, tick / np.median(durations))
+    odd = _odd_rates(np.abs(away), sizes, clock.tick / float(np.median(durations)))
     with np.errstate(divide="ignore"):
-        found = Flow(np.array(starts), stops, edges, sizes / durations, odd, ())
+        found = Flow(np.array(starts), stops, clock.edges, sizes / durations, odd, ())
     slow_or_fast = [
-        found.stretch("flow_rate", first, last, size=math.exp(max(away[first : last + 1], key=abs)))
-        for first, last in runs(odd)
+        found.stretch("flow_rate", one, other, size=math.exp(max(away[one : other + 1], key=abs)))
+        for one, other in runs(odd)
     ]
-    return replace(found, stretches=(*slow_or_fast, *pauses))
+    return replace(found, stretches=(*slow_or_fast, *clock.pauses))
+
+
+class _Clock(NamedTuple):
+    """Times of the bins' first events and of the last event of all, the shortest interval, and intervals that are too long."""
+
+    edges: FloatArray
+    tick: float
+    pauses: tuple[Stretch, ...]
+
+
+def _read_clock(times: Iterable[FloatArray], starts: npt.NDArray[np.integer], longest: float) -> _Clock | None:
+    edges, tick, n, before = np.empty(len(starts) + 1), math.inf, 0, None
+    pauses: list[Stretch] = []
+    for piece in times:
+        time = np.concatenate([[] if before is None else [before], piece])
+        begin = n if before is None else n - 1  # the first event of `time`
+        intervals = np.diff(time)
+        if not (np.isfinite(time).all() and (intervals >= 0).all()):
+            return None
+        tick = min(tick, intervals.min(where=intervals > 0, initial=math.inf))
+        pauses += [
+            Stretch("time_gap", begin + i, begin + i + 2, float(time[i]), float(time[i + 1]))
+            for i in np.flatnonzero(intervals > longest).tolist()
+        ]
+        here = (starts >= n) & (starts < n + len(piece))
+        edges[:-1][here] = piece[starts[here] - n]
+        n, before = n + len(piece), float(piece[-1])
+    edges[-1] = before
+    return _Clock(edges, tick, tuple(pause for pause in pauses if pause.end - pause.begin > longest + tick))
+
+
+def _longest(n: int, length: float) -> float:
+    """The longest interval that a Poisson process of this mean rate may have, but for the tick of the clock."""
+    return max(math.log(3 * n / FALSE_ALARMS) * length / n, PAUSE * length)
 
 
 def bins_of(n_events: int) -> tuple[list[int], int]:
@@ -146,16 +186,6 @@ def _odd_rates(away: FloatArray, sizes: npt.NDArray[np.integer], tick: float) ->
     spread = np.maximum(1 / np.sqrt(sizes), np.median(away) / norm.ppf(0.75)) + tick
     odd: BoolArray = (away > math.log(RATE_FACTOR)) & (away > limit(len(away)) * spread)
     return odd
-
-
-def _pauses(time: FloatArray, intervals: FloatArray, tick: float) -> list[Stretch]:
-    """Intervals between events that are too long for a Poisson process of this file's mean rate."""
-    length = time[-1] - time[0]
-    longest = max(math.log(3 * len(time) / FALSE_ALARMS) * length / len(time), PAUSE * length) + tick
-    return [
-        Stretch("time_gap", int(i), int(i) + 2, float(time[i]), float(time[i + 1]))
-        for i in np.flatnonzero(intervals > longest)
-    ]
 
 
 def limit(n_tests: int) -> float:

@@ -1,4 +1,4 @@
-"""What a reader has to see before any number: files that failed, flags by severity, cuts that drift between batches."""
+"""What a reader has to see before any number: files that failed, flags by severity, cuts and markers that drift."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from il2cyto import get
+from il2cyto import get, tl
 from il2cyto._confounding import RUN_COLUMNS, confounded_arms
 from il2cyto._keys import Obs
 from il2cyto._tidy import sample_columns
@@ -26,6 +26,8 @@ ABSENT: Final = "MARKER_ABSENT"
 OF_ABSENT: Final = ("MISSING_PASS", "MISSING_ABOVE", "CHANNEL_MISSING")
 #: Names listed before the rest is only counted.
 NAMED: Final = 5
+#: Coverage of the intervals of intensity shifts: there are dozens, and a false alarm tires.
+SURE: Final = 0.999
 
 
 class Alert(NamedTuple):
@@ -51,7 +53,8 @@ class Alert(NamedTuple):
 
 def alerts(results: Results) -> list[Alert]:
     """All alerts, the worst first."""
-    found = [*_failures(results), *_absent(results), *_confounded(results), *_flags(results), *_drift(results)]
+    own = (_failures, _absent, _confounded, _flags, _drift, _brightening)
+    found = [alert for kind in own for alert in kind(results)]
     order: dict[Level, int] = {"fail": 0, "warn": 1, "info": 2}
     return sorted(found, key=lambda alert: order[alert.level])
 
@@ -117,6 +120,30 @@ def _drift(results: Results) -> Iterator[Alert]:
     for row in apart.filter(pl.col("away") > 4 * pl.col("delta")).sort("away", descending=True).iter_rows(named=True):
         text = f"Own cuts of batch {row['batch']} lie {row['away']:.3f} from the median of all batches, on the axis of the gate."
         yield Alert("warn", "BATCH_DRIFT", text, f"{row['population']}, {row['coordinate']}")
+
+
+def _brightening(results: Results) -> Iterator[Alert]:
+    """Markers of locked gates that moved in one arm by more than a cut may move unnoticed: the largest shift of each."""
+    for adata in results.cohorts.values():
+        if Obs.BASELINE not in adata.obs or not adata.obs[Obs.BASELINE].any():
+            continue
+        start = adata.obs[Obs.VISIT][adata.obs[Obs.BASELINE].to_numpy(bool)]
+        adapt = get.template(adata).adapt
+        shifts = tl.intensity_shifts(adata, baseline=str(start.iloc[0]), level=SURE)
+        moved = shifts.filter(
+            pl.max_horizontal("ci_low", -pl.col("ci_high")) > 0, pl.col("shift").abs() > adapt.delta_min
+        )
+        for row in (
+            moved.sort(pl.col("shift").abs(), descending=True)
+            .unique(["population", "marker"], keep="first", maintain_order=True)
+            .iter_rows(named=True)
+        ):
+            text = (
+                f"The median of {row['marker']} on {row['population']} moved by {row['shift']:+.3f} more in {row['arm']} than in "
+                f"{row['control']} at {row['visit']}, on the axis of the gate. A locked cut does not follow: what lies beyond it may "
+                "have changed without a cell changing its kind."
+            )
+            yield Alert("warn", "INTENSITY_SHIFT", text, row["cuts"].replace(";", ", "))
 
 
 def _batches(results: Results) -> pl.DataFrame:

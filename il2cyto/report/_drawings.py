@@ -81,7 +81,7 @@ def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
         forest = pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
         with pictures.theme():
             compared = printable(str(name[0]).replace(" - ", " v "))
-            caption = f"Odds ratio and interval at {printable(at)}, {compared}."
+            caption = f"Odds ratio with its interval at {printable(at)}, {compared}; above 1: more in the former."
             add_footer(forest, caption, simulated=trial.simulated)
         yield f"forest{suffix}", forest
         yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)

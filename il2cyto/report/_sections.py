@@ -228,13 +228,15 @@ def _effects(results: Results) -> Iterator[Part]:
     forest = pictures.forest(rows).figure.get_figure(root=True)
     grid = pictures.effect_map(chosen, simulated=results.simulated)
     simulated = " (simulated data)" if results.simulated else ""
+    names = rows["contrast"].unique(maintain_order=True).to_list() if "contrast" in rows.columns else ["arms compared"]
+    compared = " and ".join(name.replace(" - ", " v ") for name in names)
     yield Part(
         "Effects",
         (
             picture(
                 forest,
                 alt=f"Odds ratio between arms of each population at visit {at}.",
-                caption=f"Odds ratio between arms at {at}{simulated}.",
+                caption=f"Odds ratio with its interval at {at}, {compared}; above 1: more in the former{simulated}.",
             ),
             picture(grid, alt="Log odds ratio between arms by population and visit."),
         ),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.tl._binary import (
         binary_contrasts as binary_contrasts,
         binary_endpoints as binary_endpoints,
+        standardised_contrasts as standardised_contrasts,
     )
     from il2cyto.tl._continuous import (
         ancova as ancova,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         subject_dynamics as subject_dynamics,
         summarise_dynamics as summarise_dynamics,
     )
+    from il2cyto.tl._intensity import intensity_shifts as intensity_shifts
     from il2cyto.tl._means import population_means as population_means
     from il2cyto.tl._missing import missing_table as missing_table
     from il2cyto.tl._mmrm._model import empirical_logit as empirical_logit, mmrm as mmrm
@@ -65,6 +67,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         hodges_lehmann_two as hodges_lehmann_two,
     )
     from il2cyto.tl._response import response_association as response_association
+    from il2cyto.tl._standardised import standardised_risk as standardised_risk
     from il2cyto.tl._stratified import cochran_mantel_haenszel as cochran_mantel_haenszel
     from il2cyto.tl._two_by_two import proportions_p as proportions_p
     from il2cyto.tl._variance import variance_components as variance_components
@@ -111,7 +114,10 @@ __getattr__, __dir__, __all__ = attach(
         "shift_between": "_continuous",
         "signed_rank": "_paired",
         "spearman": "_association",
+        "standardised_contrasts": "_binary",
         "standardised_difference": "_baseline",
+        "standardised_risk": "_standardised",
+        "intensity_shifts": "_intensity",
         "subject_dynamics": "_dynamics",
         "summarise_dynamics": "_dynamics",
         "variance_components": "_variance",

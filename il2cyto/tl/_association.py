@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, ndtr, ndtri
 
+from il2cyto._intervals import require_level
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def roc_auc(
     >>> round(area.estimate, 3), area.n
     (0.833, 5)
     """
+    require_level(level)
     value, responder, labels = _complete(value, responder, strata, "roc_auc")
+    _require_status(responder, "roc_auc")
     pairs, areas, variances, n = [], [], [], 0
     for label in np.unique(labels):
         inside = labels == label
@@ -104,16 +107,25 @@ def compare_aucs(first: npt.ArrayLike, second: npt.ArrayLike, responder: npt.Arr
     -------
     Difference of the areas, first - second, and its two-sided p value; p is NaN where the variance is 0 or not estimable.
 
+    Raises
+    ------
+    StudyError
+        Lengths differ, or a status is neither 0 nor 1.
+
     Examples
     --------
     >>> difference, p = compare_aucs([1, 3, 2, 4, 6, 5], [2, 1, 4, 3, 6, 5], [0, 0, 0, 1, 1, 1])
     >>> round(difference, 3), round(p, 3)
     (0.111, 0.48)
     """
-    both = np.column_stack([np.asarray(first, float), np.asarray(second, float)])
-    status = np.asarray(responder, float)
+    predictors, status = [np.asarray(x, float) for x in (first, second)], np.asarray(responder, float)
+    if len({len(status), *map(len, predictors)}) > 1:
+        msg = f"compare_aucs: {len(predictors[0])}, {len(predictors[1])} and {len(status)} values; one of each per subject is needed."
+        raise StudyError(msg)
+    both = np.column_stack(predictors)
     whole = np.isfinite(both).all(axis=1) & np.isfinite(status)
     both, status = both[whole], status[whole]
+    _require_status(status, "compare_aucs")
     placements = [_placements(x[status == 1], x[status == 0]) for x in both.T]
     m, n = int((status == 1).sum()), int((status == 0).sum())
     if not m or not n:
@@ -147,12 +159,18 @@ def spearman(
     The correlation. Strata of fewer than 4 subjects, or in which a quantity is constant, are left out; NaN without any other.
     Interval and p are NaN where a stratum's correlation is -1 or 1.
 
+    Raises
+    ------
+    StudyError
+        Lengths differ, a subject has no stratum, or the level is no fraction.
+
     Examples
     --------
     >>> r = spearman([1, 2, 3, 4, 5, 6], [1, 3, 2, 4, 6, 5])
     >>> round(r.estimate, 3), round(r.ci_low, 3), round(r.ci_high, 3)
     (0.886, 0.066, 0.992)
     """
+    require_level(level)
     x, y, labels = _complete(x, y, strata, "spearman")
     sizes, correlations = [], []
     for label in np.unique(labels):
@@ -183,8 +201,18 @@ def _complete(
     if not len(x) == len(y) == len(labels):
         msg = f"{caller}: {len(x)}, {len(y)} and {len(labels)} values; one of each per subject is needed."
         raise StudyError(msg)
+    unknown = [label is None or label != label for label in labels.tolist()]
+    if any(unknown):
+        msg = f"{caller}: {sum(unknown)} subjects have no stratum; subjects are not pooled without one."
+        raise StudyError(msg)
     whole = np.isfinite(x) & np.isfinite(y)
     return x[whole], y[whole], labels[whole]
+
+
+def _require_status(responder: np.ndarray, caller: str) -> None:
+    if not np.isin(responder, (0, 1)).all():
+        msg = f"{caller}: a subject is a responder (1) or not (0); other numbers were found."
+        raise StudyError(msg)
 
 
 def _placements(responders: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

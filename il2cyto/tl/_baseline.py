@@ -107,6 +107,7 @@ def standardised_difference(treatment: np.ndarray, control: np.ndarray) -> float
     >>> round(standardised_difference(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])), 6)
     -1.0
     """
+    treatment, control = np.asarray(treatment), np.asarray(control)
     if not len(treatment) or not len(control):
         return np.nan
     treatment, control = (x.reshape(len(x), -1).astype(float) for x in (treatment, control))

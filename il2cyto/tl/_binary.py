@@ -15,16 +15,18 @@ from il2cyto.tl._frames import (
     require_unique,
     subject_arms,
     table,
-    visit_order,
     visit_weeks,
 )
 from il2cyto.tl._proportions import compare_proportions
+from il2cyto.tl._standardised import standardised_risk
 from il2cyto.tl._stratified import cochran_mantel_haenszel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from il2cyto.tl._proportions import IntervalName
+    from il2cyto.tl._standardised import Variance
+    from il2cyto.tl._stratified import StratifiedInterval
     from il2cyto.tl._two_by_two import TestName
 
 Rule = Literal["nri", "observed"]
@@ -96,6 +98,7 @@ def binary_contrasts(
     interval: IntervalName = "miettinen_nurminen",
     test: TestName = "fisher",
     stratum: str | None = None,
+    stratified_interval: StratifiedInterval = "sato",
     weeks: Mapping[str, float] | None = None,
     level: float = 0.95,
 ) -> pl.DataFrame:
@@ -110,6 +113,8 @@ def binary_contrasts(
     stratum
         Column of `sets`: compare within its levels by Cochran-Mantel-Haenszel in place of `interval` and `test`. Subjects
         without a level are one more stratum.
+    stratified_interval
+        Of the risk difference where there is a `stratum`, see :func:`cochran_mantel_haenszel`.
     level
         Coverage of the intervals, 0-1.
 
@@ -137,11 +142,90 @@ def binary_contrasts(
                 ratio = (c.odds_ratio, c.or_low, c.or_high)
             else:
                 columns = (*zip(*per_arm[arm], strict=True), *zip(*per_arm[control], strict=True))
-                s = cochran_mantel_haenszel(*columns, level=level)
-                result = (s.risk_difference, s.rd_low, s.rd_high, "mantel_haenszel", s.p, "cochran_mantel_haenszel")
+                s = cochran_mantel_haenszel(*columns, interval=stratified_interval, level=level)
+                method = f"mantel_haenszel, {s.rd_method}"
+                result = (s.risk_difference, s.rd_low, s.rd_high, method, s.p, "cochran_mantel_haenszel")
                 ratio = (s.odds_ratio, s.or_low, s.or_high)
             rows.append((*key, f"{arm} - {control}", *four, *result, *ratio))
     return table(rows, _CONTRASTS)
+
+
+def standardised_contrasts(
+    binary: pl.DataFrame,
+    sets: pl.DataFrame,
+    *,
+    control: str,
+    covariates: Sequence[str],
+    analysis_sets: Sequence[str] = ("mitt", "itt"),
+    variance: Variance = "ye",
+    weeks: Mapping[str, float] | None = None,
+    level: float = 0.95,
+) -> pl.DataFrame:
+    """Compare every binary endpoint between each treatment arm and control, standardised over baseline covariates.
+
+    Parameters
+    ----------
+    binary, sets, control, analysis_sets, weeks
+        As in :func:`binary_endpoints`.
+    covariates
+        Columns of `sets`: what was known of the subjects before randomisation.
+    variance, level
+        See :func:`standardised_risk`.
+
+    Returns
+    -------
+    Columns as those of :func:`binary_contrasts`; counts are of the subjects in the model, ratios are marginal. NaN as in
+    :func:`standardised_risk`, and `method` then ends with the reason.
+
+    Raises
+    ------
+    StudyError
+        As :func:`binary_endpoints`, or a covariate is not in `sets`.
+    """
+    caller = "standardised_contrasts"
+    require_columns(sets, covariates, caller=caller)
+    rows = []
+    for (endpoint, name, rule), chosen, arms in _statuses(
+        binary, sets, control, analysis_sets, [pl.col(c) for c in covariates], caller
+    ):
+        for visit, week in visit_weeks(binary, weeks).items():
+            at = chosen.filter(pl.col(VISIT) == visit)
+            for arm in arms[1:]:
+                pair = at.filter(pl.col(ARM).is_in([arm, control])).drop_nulls(covariates)
+                x, treated = pair[_STATUS[rule]].cast(pl.Float64).to_numpy(), (pair[ARM] == arm).to_numpy()
+                r = standardised_risk(x, treated, pair.select(covariates), variance=variance, level=level)
+                counts = (int(x[treated].sum()), r.n_treatment, int(x[~treated].sum()), r.n_control)
+                method = f"g-computation, {variance}" + (f"; {r.note}" if r.note else "")
+                result = (r.risk_difference, r.ci_low, r.ci_high, method, r.p, "wald")
+                ratio = (r.odds_ratio, r.or_low, r.or_high)
+                rows.append((endpoint, name, rule, visit, week, f"{arm} - {control}", *counts, *result, *ratio))
+    return table(rows, _CONTRASTS)
+
+
+def _statuses(
+    binary: pl.DataFrame,
+    sets: pl.DataFrame,
+    control: str,
+    analysis_sets: Sequence[str],
+    columns: Sequence[pl.Expr],
+    caller: str,
+) -> Iterator[tuple[tuple[str, str, Rule], pl.DataFrame, list[str]]]:
+    """For each endpoint, set and rule: the subjects that count with their known status, and the arms, control first."""
+    require_columns(binary, [SUBJECT, VISIT, "endpoint", *_STATUS.values(), "evaluable"], caller=caller)
+    require_columns(sets, analysis_sets, caller=caller)
+    require_unique(binary, [SUBJECT, VISIT, "endpoint"], caller=caller)
+    arms, treatments = subject_arms(sets, control=control, caller=caller)
+    joined = (
+        binary.filter("evaluable")
+        .with_columns(pl.col(SUBJECT, VISIT, "endpoint").cast(pl.String))
+        .select(SUBJECT, VISIT, "endpoint", *_STATUS.values())
+        .join(arms.select(SUBJECT, ARM, *analysis_sets, *columns), on=SUBJECT, maintain_order="left")
+    )
+    for endpoint in joined["endpoint"].unique(maintain_order=True):
+        for name in analysis_sets:
+            for rule, status in _STATUS.items():
+                chosen = joined.filter(pl.col("endpoint") == endpoint, pl.col(name)).drop_nulls(status)
+                yield (endpoint, name, rule), chosen, [control, *treatments]
 
 
 def _counts(
@@ -154,29 +238,16 @@ def _counts(
     caller: str,
 ) -> Iterator[tuple[tuple[str, str, str, str, float | None], dict[str, dict[str, tuple[int, int]]]]]:
     """For each endpoint, set, rule and visit: arm, control first -> stratum -> subjects with the endpoint and in all."""
-    require_columns(binary, [SUBJECT, VISIT, "endpoint", *_STATUS.values(), "evaluable"], caller=caller)
-    require_columns(sets, [*analysis_sets, *([stratum] if stratum else [])], caller=caller)
-    require_unique(binary, [SUBJECT, VISIT, "endpoint"], caller=caller)
-    arms, treatments = subject_arms(sets, control=control, caller=caller)
-    level = pl.col(stratum).cast(pl.String).fill_null("") if stratum else pl.lit("")
-    joined = (
-        binary.filter("evaluable")
-        .with_columns(pl.col(SUBJECT, VISIT, "endpoint").cast(pl.String))
-        .join(arms.select(SUBJECT, ARM, *analysis_sets, level.alias("level")), on=SUBJECT, maintain_order="left")
-    )
-    week, visits = visit_weeks(binary, weeks), visit_order(binary)
-    for endpoint in joined["endpoint"].unique(maintain_order=True):
-        for name in analysis_sets:
-            for rule, status in _STATUS.items():
-                chosen = joined.filter(pl.col("endpoint") == endpoint, pl.col(name)).drop_nulls(status)
-                counted = chosen.group_by(VISIT, ARM, "level").agg(x=pl.col(status).sum(), n=pl.len()).sort("level")
-                cells = {(visit, arm, of): (x, n) for visit, arm, of, x, n in counted.iter_rows()}
-                for visit in visits:
-                    yield (
-                        (endpoint, name, rule, visit, week[visit]),
-                        {
-                            arm: {of: pair for (v, a, of), pair in cells.items() if (v, a) == (visit, arm)}
-                            or {"": (0, 0)}
-                            for arm in (control, *treatments)
-                        },
-                    )
+    require_columns(sets, [stratum] if stratum else [], caller=caller)
+    level = (pl.col(stratum).cast(pl.String).fill_null("") if stratum else pl.lit("")).alias("level")
+    for (endpoint, name, rule), chosen, arms in _statuses(binary, sets, control, analysis_sets, [level], caller):
+        counted = chosen.group_by(VISIT, ARM, "level").agg(x=pl.col(_STATUS[rule]).sum(), n=pl.len()).sort("level")
+        cells = {(visit, arm, of): (x, n) for visit, arm, of, x, n in counted.iter_rows()}
+        for visit, week in visit_weeks(binary, weeks).items():
+            yield (
+                (endpoint, name, rule, visit, week),
+                {
+                    arm: {of: pair for (v, a, of), pair in cells.items() if (v, a) == (visit, arm)} or {"": (0, 0)}
+                    for arm in arms
+                },
+            )

@@ -9,6 +9,7 @@ import polars as pl
 from scipy import stats
 from scipy.special import stdtrit
 
+from il2cyto._intervals import require_level
 from il2cyto.errors import StudyError
 from il2cyto.tl._frames import (
     ARM,
@@ -69,7 +70,13 @@ def ancova(
 
     Returns
     -------
-    `estimate se df ci_low ci_high p`, treatment minus control; all NaN where the design cannot tell the arms apart.
+    `estimate se df ci_low ci_high p`, treatment minus control; all NaN where the design cannot tell the arms apart; all but the
+    estimate where the model explains every value, which leaves no variance to test against.
+
+    Raises
+    ------
+    StudyError
+        Lengths differ, an unknown standard error, or the level is no fraction.
 
     Examples
     --------
@@ -77,9 +84,14 @@ def ancova(
     >>> round(ancova(value, baseline, np.array([1, 1, 1, 0, 0, 0], bool), se="classical").estimate, 3)
     3.65
     """
-    design = np.column_stack([np.ones(len(value)), np.asarray(treated, float), baseline])
-    if covariates is not None:
-        design = np.column_stack([design, covariates])
+    columns = [baseline, *([] if covariates is None else [covariates])]
+    lengths = [len(column) for column in (value, treated, *columns)]
+    if len(set(lengths)) > 1:
+        msg = f"ancova: {', '.join(map(str, lengths))} values; one of each per subject is needed."
+        raise StudyError(msg)
+    design = np.column_stack(
+        [np.ones(len(value)), np.asarray(treated, float), *(np.asarray(c, float) for c in columns)]
+    )
     whole = np.isfinite(design).all(axis=1) & np.isfinite(value)
     return coefficient(np.asarray(value, float)[whole], design[whole], se=se, level=level)
 
@@ -106,6 +118,7 @@ def shift_between(treatment: np.ndarray, control: np.ndarray, *, level: float = 
     >>> float(shift.estimate), round(shift.p, 4)
     (4.0, 0.0286)
     """
+    treatment, control = np.asarray(treatment, float), np.asarray(control, float)
     treatment, control = treatment[~np.isnan(treatment)], control[~np.isnan(control)]
     shift = hodges_lehmann_two(treatment, control, level=level)
     p = np.nan
@@ -272,6 +285,7 @@ def _contrast(pair: pl.DataFrame, treated: np.ndarray, model: Model, level: floa
 def _summary(x: np.ndarray, level: float) -> tuple[float, ...]:
     if not len(x):
         return (np.nan,) * len(_NUMBERS)
+    require_level(level)
     mean, sd = float(x.mean()), float(x.std(ddof=1)) if len(x) > 1 else np.nan
     half = float(stdtrit(len(x) - 1, (1 + level) / 2)) * sd / np.sqrt(len(x)) if len(x) > 1 else np.nan
     q1, median, q3 = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))

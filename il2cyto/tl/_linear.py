@@ -7,7 +7,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from il2cyto._intervals import require_level
 from il2cyto.errors import StudyError
+
+# Residuals this small beside the values are rounding.
+_EXACT = 1e-12
 
 StandardError = Literal["HC3", "classical"]
 
@@ -32,17 +36,20 @@ def coefficient(
     """Coefficient of one column of the design, (rows, columns), by least squares, with a t test on rows - columns df.
 
     ``HC3`` allows for unequal variances (MacKinnon and White, J Econometrics 1985;29:305), as arms of a trial have them.
-    All is NaN where the design is not of full rank, no degree of freedom is left or, with HC3, a row has leverage 1.
+    Where the columns explain every value there is an estimate and no standard error. All is NaN where the design is not of full rank, no degree of freedom is left or, with HC3, a row has leverage 1.
     """
     if se not in {"HC3", "classical"}:
         msg = f"no standard error {se!r}; allowed are 'HC3', 'classical'."
         raise StudyError(msg)
+    require_level(level)
     n, k = x.shape
     if n <= k or np.linalg.matrix_rank(x) < k:
         return NOT_ESTIMABLE
     inverse = np.linalg.inv(x.T @ x)
     beta = inverse @ x.T @ y
     residual = y - x @ beta
+    if np.abs(residual).max() <= _EXACT * np.abs(y).max():
+        return Coefficient(float(beta[column]), np.nan, float(n - k), np.nan, np.nan, np.nan)
     if se == "classical":
         variance = inverse[column, column] * float(residual @ residual) / (n - k)
     else:

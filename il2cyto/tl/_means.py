@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
+from il2cyto._intervals import require_level
 from il2cyto.tl._frames import ARM, VISIT, subject_frequencies, table, visit_weeks
 
 _TABLE = {
@@ -32,7 +33,7 @@ def population_means(frequencies: pl.DataFrame, *, level: float = 0.95) -> pl.Da
     Raises
     ------
     StudyError
-        A column is missing.
+        A column is missing, or the level is no fraction.
 
     Examples
     --------
@@ -42,6 +43,7 @@ def population_means(frequencies: pl.DataFrame, *, level: float = 0.95) -> pl.Da
     >>> round(means["mean"][0], 3), means["n"][0]
     (0.15, 2)
     """
+    require_level(level)
     values = subject_frequencies(frequencies, caller="population_means")
     week = visit_weeks(frequencies)
     rows = []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto.errors import StudyError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,6 +112,9 @@ def adjust_contrasts(contrasts: pl.DataFrame, *, omnibus: Mapping[str, float] | 
 
 def _ordered(p: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     raw = np.asarray(p, np.float64)
+    if ((raw < 0) | (raw > 1)).any():
+        msg = f"{((raw < 0) | (raw > 1)).sum()} of {raw.size} p values lie outside 0-1; they are not p values."
+        raise StudyError(msg)
     filled = np.nan_to_num(raw, nan=1.0)
     return raw, np.argsort(filled, kind="stable"), filled
 

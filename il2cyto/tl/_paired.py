@@ -74,7 +74,7 @@ def mcnemar(before: Sequence[bool | None], after: Sequence[bool | None]) -> McNe
     Parameters
     ----------
     before, after
-        The status of each subject at two visits, in the same order; a pair with a missing status is left out.
+        The status of each subject at two visits, in the same order; a pair with a missing status (None, NaN) is left out.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def mcnemar(before: Sequence[bool | None], after: Sequence[bool | None]) -> McNe
     Raises
     ------
     StudyError
-        The two are not of the same length: they are not pairs.
+        The two are not of the same length: they are not pairs. A status is neither true nor false.
 
     Examples
     --------
@@ -93,7 +93,12 @@ def mcnemar(before: Sequence[bool | None], after: Sequence[bool | None]) -> McNe
     if len(before) != len(after):
         msg = f"mcnemar: {len(before)} statuses before and {len(after)} after; pairs of the same subjects are needed."
         raise StudyError(msg)
-    pairs = [(bool(b), bool(a)) for b, a in zip(before, after, strict=True) if b is not None and a is not None]
+    both = np.array([before, after], float)  # None becomes NaN
+    both = both[:, ~np.isnan(both).any(axis=0)]
+    if not np.isin(both, (0, 1)).all():
+        msg = "mcnemar: a status is true (1) or false (0); other numbers were found."
+        raise StudyError(msg)
+    pairs = [(bool(b), bool(a)) for b, a in both.T]
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
     p = min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if pairs else np.nan
     return McNemar(len(pairs), len(before) - len(pairs), gained, lost, p)

@@ -103,7 +103,7 @@ def power_of_proportions(
     Raises
     ------
     StudyError
-        A proportion outside 0-1, or an unknown test.
+        A proportion or alpha outside 0-1, an arm of less than nobody, or an unknown test.
 
     Examples
     --------
@@ -113,7 +113,11 @@ def power_of_proportions(
     if not (0 <= p1 <= 1 and 0 <= p2 <= 1):
         msg = f"power_of_proportions: proportions are {p1} and {p2}; allowed is 0 to 1."
         raise StudyError(msg)
+    if min(n1, n2) < 0 or not 0 < alpha < 1:
+        msg = f"power_of_proportions: arms of {n1} and {n2}, alpha {alpha}; allowed are 0 or more, and between 0 and 1."
+        raise StudyError(msg)
     rejected = np.array(
         [[proportions_p(x1, n1, x2, n2, test=test) <= alpha for x2 in range(n2 + 1)] for x1 in range(n1 + 1)]
     )
-    return float(binom.pmf(np.arange(n1 + 1), n1, p1) @ rejected @ binom.pmf(np.arange(n2 + 1), n2, p2))
+    power = binom.pmf(np.arange(n1 + 1), n1, p1) @ rejected @ binom.pmf(np.arange(n2 + 1), n2, p2)
+    return min(float(power), 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
 
-from il2cyto._intervals import clopper_pearson as clopper_pearson, wilson as wilson
+from il2cyto._intervals import clopper_pearson as clopper_pearson, require_level, wilson as wilson
 from il2cyto.errors import StudyError
 from il2cyto.tl._two_by_two import hypergeometric, proportions_p, require_counts
 
@@ -160,6 +160,7 @@ def risk_difference_interval(
     >>> [round(limit, 4) for limit in risk_difference_interval(56, 70, 48, 80)]
     [0.0528, 0.3382]
     """
+    require_level(level)
     require_counts(x1, n1, x2, n2)
     if method not in {"miettinen_nurminen", "mee", "newcombe", "wald"}:
         msg = f"risk_difference_interval: no interval {method!r}; allowed are miettinen_nurminen, mee, newcombe, wald."
@@ -186,13 +187,18 @@ def risk_difference_interval(
             return 0.0
         return float(gap / np.sqrt(variance)) if variance > 0 else float(np.copysign(np.inf, gap))
 
+    return crossing(score, p1 - p2, z)
+
+
+def crossing(score: Callable[[float], float], difference: float, z: float) -> tuple[float, float]:
+    """Find the differences of proportions below and above the estimate at which the falling score is z and -z; -1 and 1 if never."""
     return (
-        _crossing(lambda delta: score(delta) - z, -1 + _EDGE, p1 - p2, beyond=-1.0),
-        _crossing(lambda delta: score(delta) + z, p1 - p2, 1 - _EDGE, beyond=1.0),
+        _crossing(lambda delta: score(delta) - z, -1 + _EDGE, difference, beyond=-1.0),
+        _crossing(lambda delta: score(delta) + z, difference, 1 - _EDGE, beyond=1.0),
     )
 
 
-def restricted_proportions(x1: int, n1: int, x2: int, n2: int, delta: float) -> tuple[float, float]:
+def restricted_proportions(x1: float, n1: float, x2: float, n2: float, delta: float) -> tuple[float, float]:
     """Estimate both proportions by maximum likelihood under p1 - p2 = delta: the root of Miettinen and Nurminen's cubic."""
     total, events = n1 + n2, x1 + x2
     l2 = (n1 + 2 * n2) * delta - total - events
@@ -223,6 +229,7 @@ def conditional_odds_ratio(x1: int, n1: int, x2: int, n2: int, *, level: float =
     >>> [round(value, 3) for value in conditional_odds_ratio(7, 13, 2, 12)]
     [5.409, 0.708, 70.402]
     """
+    require_level(level)
     require_counts(x1, n1, x2, n2)
     x, weight = hypergeometric(n1, n2, x1 + x2)
     if len(x) < 2:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from il2cyto._intervals import require_level
+
 # Up to here the null distributions are exact; beyond, normal.
 EXACT = 50
 
@@ -44,6 +46,8 @@ def hodges_lehmann(change: np.ndarray, *, level: float = 0.95) -> Shift:
     >>> float(shift.estimate), float(shift.low), float(shift.high)
     (3.5, -1.0, 8.0)
     """
+    require_level(level)
+    change = np.asarray(change, float)
     change = change[~np.isnan(change)]
     n = len(change)
     i, j = np.triu_indices(n)
@@ -77,6 +81,8 @@ def hodges_lehmann_two(treatment: np.ndarray, control: np.ndarray, *, level: flo
     >>> float(shift.estimate), float(shift.low), float(shift.high)
     (4.0, 1.0, 8.0)
     """
+    require_level(level)
+    treatment, control = np.asarray(treatment, float), np.asarray(control, float)
     treatment, control = treatment[~np.isnan(treatment)], control[~np.isnan(control)]
     m, n = len(treatment), len(control)
     differences = np.sort(np.subtract.outer(treatment, control), axis=None)

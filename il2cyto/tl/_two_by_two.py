@@ -94,14 +94,17 @@ def require_counts(x1: int, n1: int, x2: int, n2: int) -> None:
     """Raise a StudyError that names every count that cannot be one."""
     pairs = {"treatment": (x1, n1), "control": (x2, n2)}
     problems = [
-        f"{arm}: {x!r} of {n!r}"
-        for arm, (x, n) in pairs.items()
-        if any(isinstance(value, bool) or value != int(value) for value in (x, n) if np.isfinite(value))
-        or not 0 <= x <= n < np.inf
+        f"{arm}: {x!r} of {n!r}" for arm, (x, n) in pairs.items() if not (_is_count(x) and _is_count(n) and x <= n)
     ]
     if problems:
         msg = f"{'; '.join(problems)}: allowed are whole numbers of subjects with 0 <= x <= n."
         raise StudyError(msg)
+
+
+def _is_count(value: object) -> bool:
+    if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return bool(0 <= value < np.inf and value == int(value))
 
 
 def _chi_square(x1: int, n1: int, x2: int, n2: int, *, correction: float = 0.0) -> float:

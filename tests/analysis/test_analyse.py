@@ -15,7 +15,13 @@ from tests.analysis._data import WEEKS, frequencies, trial
 
 @pytest.fixture(scope="module")
 def clinical():
+    return analysed(covariates=())
+
+
+def analysed(*, covariates):
     study = io.read_trial(datasets.sample_data_path())
+    settings = study.analysis.model_copy(update={"covariates": covariates})
+    study = study.model_copy(update={"analysis": settings})
     assert study.subject_sheet is not None
     subjects = study.subject_sheet["subject"].to_list()
     frame = frequencies(len(subjects), arms=(None,), weeks=study.weeks)
@@ -190,6 +196,25 @@ def test_clinical_tables_count_the_subjects_of_the_sample_data(clinical) -> None
     assert {"sri_components", "baseline", "exposure", "response", "continuous_contrasts"} <= set(tables)
 
 
+def test_planned_covariates_give_a_standardised_risk_difference_as_a_sensitivity_analysis(clinical) -> None:
+    adjusted = analysed(covariates=("age",))
+
+    at = {"endpoint": "sri4", "set": "mitt", "rule": "nri", "method": "g-computation, ye"}
+    row = adjusted.tables["binary_sensitivities"].filter(**at).row(0, named=True)
+    study = io.read_trial(datasets.sample_data_path())
+    assert study.primary is not None
+    assert study.subject_sheet is not None
+    visit = study.primary.visit
+    status = adjusted.endpoints.binary.filter(pl.col("endpoint") == "sri4", pl.col("visit").cast(pl.String) == visit)
+    people = adjusted.sets.filter("mitt").join(study.subject_sheet.select("subject", "age"), on="subject")
+    joined = people.join(status.filter("evaluable").select("subject", "value"), on="subject")
+    treated = (joined["arm"].cast(pl.String) == "IL-2").to_numpy()
+    risk = tl.standardised_risk(joined["value"].to_numpy(), treated, joined.select("age"))
+    assert (row["risk_difference"], row["p"]) == (pytest.approx(risk.risk_difference), pytest.approx(risk.p))
+    assert "Adjusted for age: logistic g-computation" in adjusted.methods
+    assert not clinical.tables["binary_sensitivities"]["method"].str.starts_with("g-comp").any()
+
+
 def test_cells_per_ul_are_the_fraction_of_lymphocytes_times_the_blood_count(clinical) -> None:
     visits = io.read_clinical(io.read_trial(datasets.sample_data_path())).visits
     assert visits is not None
@@ -233,6 +258,19 @@ def test_the_methods_say_what_was_done_and_name_no_other_trial() -> None:
     assert "He et al" not in done.methods
     assert "SRI" not in done.methods
     assert "24 samples" not in done.methods.partition("72 samples of 24 subjects")[2]
+
+
+def test_the_methods_cite_the_papers_of_what_was_done_and_no_others() -> None:
+    once = {"W0": 0.0}
+    compared = analysis.analyse(frequencies(24), trial=trial()).methods
+    described = analysis.analyse(frequencies(6, arms=(None,), weeks=once), trial=trial((), once, primary=None)).methods
+
+    for paper in ("Mallinckrodt", "Kenward and Roger, Biometrics", "Holm, Scand", "Benjamini and Hochberg, J R Stat"):
+        assert paper in compared
+    for paper in ("Miettinen", "Newcombe", "DeLong", "Wilson"):
+        assert paper not in compared
+    assert "References" not in described
+    assert "Frequencies are described by visit: " in described
 
 
 def test_names_that_look_like_markup_or_formulas_pass_through(tmp_path) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from il2cyto.cli._terminal import print_problems
+from il2cyto.cli._terminal import list_files, print_problems
 
 if TYPE_CHECKING:
     import pytest
@@ -21,3 +22,16 @@ def test_of_many_findings_that_differ_by_a_number_the_terminal_shows_the_first_a
     assert len(lines) == 7
     assert lines[5] == "warning W151 4 more findings of this kind. See them all with --json or --out."
     assert lines[6] == "error   E101 g.fcs: gone. Copy it."
+
+
+def test_a_person_gets_a_line_a_folder_and_a_program_one_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [Path("out/results.h5ad"), Path("out/tables/a.csv"), Path("out/tables/b.csv"), Path("out/report.html")]
+
+    list_files(files)
+    assert capsys.readouterr().out.splitlines() == list(map(str, files))
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    list_files(files)
+    assert capsys.readouterr().out.splitlines() == ["out/tables/  2 files", "out/results.h5ad", "out/report.html"]

@@ -10,6 +10,7 @@ import pytest
 
 from il2cyto import datasets
 from il2cyto.drafting import draft_study, explain, write_draft
+from il2cyto.drafting._explain import suggest_pattern
 from il2cyto.errors import StudyError
 from il2cyto.inventory import take_inventory
 from il2cyto.io import read_study
@@ -176,6 +177,35 @@ def test_controls_are_told_by_their_names_and_need_no_subject(make_folder: MakeF
     sheet = read_study(folder).sheet
     assert sheet["role"].to_list() == ["sample", "unstained", "fmo:CD25", "sample", "unstained"]
     assert sheet["sample"].n_unique() == 5
+
+
+def test_a_control_joins_the_panel_whose_channels_it_has(make_folder: MakeFolder) -> None:
+    files = ["P01_V1.fcs", "P02_V1.fcs", "T_P01_V1.fcs", "Ctrl_Unstained.fcs"]
+    labels = {"T_P01_V1.fcs": TBNK, "Ctrl_Unstained.fcs": [""] * len(TNK)}
+
+    draft = draft_study(make_folder(files, labels=labels))
+
+    assert [(panel.name, panel.n_files) for panel in draft.panels] == [("tnk", 2), ("tbnk", 1)]
+    assert rows(draft.samples, "panel")[0] == ("Ctrl_Unstained.fcs", "tnk")
+
+
+def test_a_suggested_pattern_leaves_dates_whole(make_folder: MakeFolder) -> None:
+    draft = draft_study(make_folder(["A1x20090205_00_1.fcs", "B7y20090306_01_2.fcs"]))
+
+    assert suggest_pattern(draft).count("{_}") == 1
+    assert "2009" not in suggest_pattern(draft)
+
+
+def test_a_panel_without_a_template_is_named_with_what_to_do(make_folder: MakeFolder) -> None:
+    folder = make_folder(["P01_V1.fcs"], labels={"P01_V1.fcs": ("CD14",)})
+    write_draft(draft_study(folder), folder)
+
+    with pytest.raises(StudyError) as caught:
+        read_study(folder)
+
+    assert str(caught.value).endswith(
+        "panels.panel1.template: blank; name a template (il2cyto templates list), or the path of one"
+    )
 
 
 def test_a_draft_without_blanks_loads_and_passes_the_check(make_folder: MakeFolder) -> None:

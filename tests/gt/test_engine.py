@@ -13,13 +13,13 @@ from hypothesis import given, settings, strategies as st
 from il2cyto.errors import FcsWarning
 from il2cyto.gt import Events, Flag, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
-from il2cyto.gt._flow import interrupted
 from il2cyto.gt._linear import last_below, linear_cuts
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._scale import Scale
 from il2cyto.gt._tree import Tree
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
 from il2cyto.pp import transform
+from il2cyto.pp._flow import flow_of
 from il2cyto.template import Asinh, FlowJoBiex, FlowJoLog, GatingTemplate, Linear, Log, Logicle, NoTransform
 
 PROJECT = Path(__file__).parents[2]
@@ -34,7 +34,8 @@ def in_numpy(events, cuts, sample, polygons=None):
     of = {p.name: nodes[p.name] for p in populations}
     result["counts"] = {name: float(n.count) if n.evaluable else np.nan for name, n in of.items()}
     result["parent_counts"] = {name: float(n.parent_count) for name, n in of.items()}
-    of_file = Flag.FLOW_INTERRUPTED if interrupted(events) else Flag.NONE
+    flow = flow_of(events.file)
+    of_file = Flag.FLOW_INTERRUPTED if flow is not None and flow.interrupted else Flag.NONE
     result["flags"] = {name: int(n.flags | of_file) for name, n in of.items()}
     for side, version in (("low", "strict"), ("high", "loose")):
         result[side] = {
@@ -80,13 +81,13 @@ def assert_same_rows(file, plan, cuts):
     """Lists of events, by which cuts are proposed, hold the events that whole columns give."""
     source, template = FinalCuts(cuts, "s"), plan.template
     fresh = Events(file, plan)
-    rows = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order).nodes
-    assert "_linear" not in vars(fresh), "lists of events made whole columns"
+    sets = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order)
+    assert "_linear" not in vars(fresh), "sets of events made whole columns"
     tree = Tree(Events(file, plan), lambda population, gate, tree: source.decide(population))
     for name, node in tree.nodes.items():
-        assert rows[name].evaluable == node.evaluable, name
+        assert sets.nodes[name].evaluable == node.evaluable, name
         if node.evaluable:
-            np.testing.assert_array_equal(rows[name].rows, np.flatnonzero(node.mask), err_msg=name)
+            np.testing.assert_array_equal(sets.rows(name), np.flatnonzero(node.mask), err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["tnk", "tbnk"])
@@ -296,3 +297,35 @@ def test_what_no_value_reaches_or_every_value_reaches_is_said_of_plateaus_too(sc
         first, last = linear_cuts([cut], scale), last_below([cut], scale)
         assert ((x >= first) == (scale(x) >= cut)).all()
         assert ((x <= last) == (scale(x) < cut)).all()
+
+
+def median_template():
+    populations = [
+        {"name": "all", "parent": "root", "gate": {"method": "interval", "channel": "CD3", "min": -1e9}},
+        {"name": "late", "parent": "all", "gate": {"method": "interval", "channel": "CD4", "min": 1}},
+    ]
+    return GatingTemplate.model_validate(
+        {
+            "schema": "il2cyto/gating-template/1", "name": "m", "version": "1", "requires": ["CD3", "CD4"],
+            "transform": {"default": {"method": "linear", "t": 1, "a": 0}}, "populations": populations,
+            "min_parent": {"nan": 1, "warn": 1},
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["even", "tied", "sorted", "far off"])
+def test_medians_are_exact_where_a_glance_misleads(kind, tmp_path):
+    n, rng = 400_000, np.random.default_rng(3)
+    values = {
+        "even": lambda: rng.normal(0, 300, n),
+        "tied": lambda: rng.integers(0, 4, n) * 256.0,
+        "sorted": lambda: np.sort(rng.lognormal(5, 1, n)),
+        # All but the beginning of each block, at which the glance is.
+        "far off": lambda: np.where(np.arange(n) % (1 << 15) < 1 << 13, 1.0, rng.normal(5000, 900, n)),
+    }[kind]()
+    late = np.arange(n) % (1 << 16) >= (1 << 16) - 20_000  # far from the beginning of a block
+    events = np.column_stack([values, late * rng.normal(500, 50, n), rng.random(n), rng.random(n)])
+    write_fcs(
+        tmp_path / "simulated.fcs", events.astype(np.float32), names=["A", "B", "C", "D"], labels=["CD3", "CD4", "", ""]
+    )
+    assert_same(tmp_path / "simulated.fcs", median_template())

@@ -40,12 +40,15 @@ def test_real_files_pass_with_the_measured_numbers(shared, number):
     path = shared / "data" / "euroflow_lst" / f"Cytometry{number}.fcs"
     for most in (20_000, 1_000_000):
         found = look(path, read_template("euroflow-lst"), most)
-        correlation, cd5, cd56, *_ = (finding.value for finding in found.findings)
+        correlation, cd20, cd5, cd56, cd38, cd38_of_t, *_ = (finding.value for finding in found.findings)
         assert found.plausible
         assert found.reason == ""
         assert -0.88 < correlation < -0.70
-        assert 0.95 < cd5 <= 1.0
-        assert 0.91 < cd56 <= 1.0
+        assert 0.97 < cd20 <= 1.0
+        assert 0.96 < cd5 <= 1.0
+        assert 0.95 < cd56 <= 1.0
+        assert 0.85 < cd38 <= 1.0
+        assert 0.45 < cd38_of_t < 0.9
 
 
 @pytest.mark.parametrize(

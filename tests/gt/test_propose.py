@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from il2cyto.gt import Events, make_plan, propose
+from il2cyto.gt import Events, apply, make_plan, propose, reconcile
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt._rows import RowTree
 from il2cyto.gt._tree import Tree
@@ -82,31 +82,66 @@ def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
     assert not looked_at
 
 
-def test_a_file_of_a_million_events_takes_less_than_its_own_size(tmp_path):
+def enlarged(path, n, *, shuffled=False):
+    """Simulated events of the sample data's kind, 18 channels."""
     small = open_fcs(FILE)
     channels, spillover = [c for c in small.channels if not c.is_time], small.spillover()
-    n, rng = 1_000_000, np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     stored = np.asarray(small.events([c.index for c in channels]), dtype=np.float32)
     rows = stored[rng.integers(0, len(stored), n)]
     rows *= rng.normal(1, 0.003, (n, 1)).astype(np.float32)
     names, labels = [c.name for c in channels], [c.label for c in channels]
     more = 18 - len(names)
-    path = tmp_path / "simulated.fcs"
     write_fcs(
         path,
-        np.column_stack([rows, rows[:, :more]]),
+        np.column_stack([rows, rows[:, :more]])[rng.permutation(n) if shuffled else slice(None)],
         names=[*names, *(f"X{i}" for i in range(more))],
         labels=[*labels, *[""] * more],
         ranges=[*(c.range for c in channels), *[262144] * more],
         spillover=None if spillover is None else Spillover(spillover.channels, spillover.matrix),
     )
-    events = events_of(path)
+    return path
+
+
+def peak_of(function, *arguments, **named):
     tracemalloc.start()
     try:
-        found = propose(events, sample="s", content="simulated")
-        _, peak = tracemalloc.get_traced_memory()
+        found = function(*arguments, **named)
+        return found, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_memory_hardly_grows_with_the_file(tmp_path):
+    few, many = (enlarged(tmp_path / f"{n}.fcs", n) for n in (400_000, 1_200_000))
+    own, small = peak_of(propose, events_of(few), sample="s", content="simulated")
+    found, large = peak_of(propose, events_of(many), sample="s", content="simulated")
     assert found["value"].is_finite().all()
-    assert found["n"].to_numpy().max() > 900_000
-    assert peak < 72e6  # the file has 1,000,000 x 18 x 4 bytes
+    assert found["n"].to_numpy().max() > 1_000_000
+    # 4 bytes an event: one bit for each of 25 populations, and a lot.
+    assert large < small + 4 * 800_000 + 2e6
+    assert large < 24e6
+    cuts = reconcile(own, pl.DataFrame({"sample": ["s"], "batch": ["b"], "subject": ["p"]}), TNK)
+    _, small = peak_of(apply, events_of(few), cuts, sample="s", keep_densities=True)
+    _, large = peak_of(apply, events_of(many), cuts, sample="s", keep_densities=True)
+    assert large < small + 9e6  # values near the medians: their number grows as a root
+    assert large < 32e6
+
+
+def test_of_a_population_of_many_events_a_sample_is_taken_that_hangs_on_them_and_not_on_their_order(tmp_path):
+    paths = enlarged(tmp_path / "a.fcs", 350_000), enlarged(tmp_path / "b.fcs", 350_000, shuffled=True)
+    trees = [
+        RowTree(events_of(path), lambda *_: Decision({"cut": 0.1}), (), only_fitted=["cells", "singlets"])
+        for path in paths
+    ]
+    for key in ("FSC-A", "SSC-A"):
+        first, second = (np.sort(tree.values(key, "inside")) for tree in trees)
+        assert 49_000 < first.size <= 100_000
+        np.testing.assert_array_equal(first, second)
+        every = np.sort(trees[0]._values.linear([key], trees[0]._bits("inside"), 1)[key])
+        assert every.size == trees[0].nodes["inside"].count
+        # The sample's median lies within four standard errors of the median of all.
+        assert abs(np.searchsorted(every, np.median(trees[0].linear(key, "inside"))) / every.size - 0.5) < 2 / np.sqrt(
+            first.size
+        )

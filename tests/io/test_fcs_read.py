@@ -57,6 +57,18 @@ def test_columns_come_in_the_order_asked_for(make_fcs: MakeFcs) -> None:
     assert file.events([]).shape == (3, 0)
 
 
+@pytest.mark.parametrize(("columns", "found"), [(["CD3"], "'CD3'"), ([0, 2, -1], "2, -1")])
+def test_a_column_that_the_file_does_not_have_is_named_with_those_it_has(
+    make_fcs: MakeFcs, columns: list[int], found: str
+) -> None:
+    with pytest.raises(FcsError) as caught:
+        open_fcs(make_fcs()).events(columns)
+
+    assert str(caught.value) == (
+        f"made.fcs: columns: {found}, the file has 0 to 1. Give numbers: each of file.channels has its name and index."
+    )
+
+
 def test_each_flag_is_one_warning_naming_file_and_code(make_fcs: MakeFcs) -> None:
     path = make_fcs({"$P1R": "NA", "$P2R": None})
     with pytest.warns(FcsWarning) as caught:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import datetime
+import resource
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -150,7 +152,8 @@ def test_all_problems_stand_in_one_message():
     assert str(error.value) == (
         "trial.h5ad does not follow il2cyto's schema 1.0:\n"
         "- layers['counts']: found int64; allowed: float64; convert it\n"
-        f"- obs['visit']: found {kind}; allowed: ordered category; convert the column\n"
+        f"- obs['visit']: found {kind}; allowed: ordered category; "
+        "make it a pandas.Categorical with its categories in order and ordered=True\n"
         "- obsm['gate_flag']: found int64; allowed: int32; convert its columns"
     )
 
@@ -229,3 +232,44 @@ def test_the_order_of_keys_does_not_reach_the_bytes(tmp_path):
     files = [io.write_anndata(each, tmp_path / f"{i}.h5ad") for i, each in enumerate((adata, other))]
 
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_disk_that_is_full_is_one_error_that_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    adata = datasets.toy_trial(subjects=2)
+    path = io.write_anndata(adata, tmp_path / "results.h5ad")
+    before = path.read_bytes()
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, old[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            io.write_anndata(adata, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+    assert caught.value.filename == str(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["results.h5ad"]
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_not_there_or_is_something_else_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("study: x\n")
+    said = []
+    for name in ("results.h5ad", "notes.txt"):
+        with pytest.raises(SchemaError) as caught:
+            io.read_anndata(tmp_path / name)
+        said.append(str(caught.value))
+
+    assert said == [
+        "results.h5ad: no such file; name the results.h5ad of a run",
+        "notes.txt: not an .h5ad; name the results.h5ad of a run, or a .zarr",
+    ]
+
+
+def test_threads_write_at_the_same_time_what_one_would(tmp_path: Path) -> None:
+    adata = datasets.toy_trial(subjects=2)
+    alone = io.write_anndata(adata, tmp_path / "alone.h5ad").read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        files = list(pool.map(lambda i: io.write_anndata(adata.copy(), tmp_path / f"{i}.h5ad"), range(16)))
+
+    assert {file.read_bytes() for file in files} == {alone}

@@ -259,3 +259,51 @@ def test_the_axis_is_that_of_a_fraction_also_where_an_interval_leaves_it() -> No
         low, high = ax.get_ylim()
         assert low == 0
         assert high <= 1
+
+
+def test_with_one_visit_every_subject_is_a_dot_and_the_arms_stand_beside_each_other(cohort: AnnData) -> None:
+    one = cohort[cohort.obs["visit"] == "W12"].copy()
+    table = tl.subject_dynamics(one, populations=["NK"])
+
+    figure = pl.dynamics(one, populations=["NK"], error="ci")
+
+    (ax,) = panels(figure)
+    for arm in ("placebo", "IL-2"):
+        dots = next(line for line in ax.lines if line.get_label() == f"_lone values {arm}")
+        assert sorted(dots.get_ydata()) == sorted(table.filter(arm=arm)["frequency"])
+    places = [means(ax)[arm][0].get_xdata()[0] for arm in ("placebo", "IL-2")]
+    assert places[0] < 12 < places[1]
+    assert ax.get_xlim()[0] < places[0]
+    assert "dots: single subjects" in figure.texts[0].get_text().replace("\n", " ")
+
+
+def test_the_interval_of_two_subjects_is_not_drawn_and_the_caption_says_from_where_on(cohort: AnnData) -> None:
+    not_evaluable(cohort, "SIM-000_W6", "CD4", "NO_PARENT")
+    for subjects, said in ((2, True), (3, True), (5, False)):
+        few = cohort[cohort.obs["subject"].isin(cohort.obs["subject"].unique()[: 2 * subjects])]
+
+        figure = pl.dynamics(few, populations=["CD4"], error="ci")
+
+        for arm, (_, _, (bars,)) in means(panels(figure)[0]).items():
+            drawn = [segment.size > 0 and bool(np.isfinite(segment).all()) for segment in bars.get_segments()]
+            assert drawn == (tl.summarise_dynamics(few, populations=["CD4"]).filter(arm=arm)["n"] > 2).to_list()
+        assert ("(where there are 3 or more)" in figure.texts[0].get_text().replace("\n", " ")) == said
+
+
+def test_a_population_without_any_value_says_so(cohort: AnnData) -> None:
+    for sample in cohort.obs_names:
+        not_evaluable(cohort, sample, "Treg", "NO_PARENT")
+
+    treg, nk = panels(pl.dynamics(cohort, populations=["Treg", "NK"]))
+
+    assert "not evaluable in any sample" in [text.get_text() for text in treg.texts]
+    assert len(treg.get_yticks()) == 0
+    assert "not evaluable in any sample" not in [text.get_text() for text in nk.texts]
+
+
+def test_groups_that_are_no_arms_are_not_called_arms(cohort: AnnData) -> None:
+    cohort.obs["response"] = np.where(cohort.obs["subject"].astype(str) < "SIM-004", "responder", "non-responder")
+
+    caption = pl.dynamics(cohort, populations=["NK"], group="response").texts[0].get_text().replace("\n", " ")
+
+    assert caption.startswith("Mean and SEM of the subjects by response;")

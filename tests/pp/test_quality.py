@@ -26,7 +26,9 @@ def simulated(rng, n=N):
 def judged(time, events):
     starts, n_each = bins_of(len(time))
     signals = np.stack([events[start : start + min(SAMPLED, n_each)] for start in starts])
-    return course(flow(time, starts), signals, names=["A", "B", "C", "D"])
+    found = flow([time], len(time), time[0], time[-1])
+    assert found is not None
+    return course(found, signals, names=["A", "B", "C", "D"])
 
 
 def in_ticks(time):
@@ -122,15 +124,19 @@ def test_a_slow_drift_is_no_change_point():
     ],
     ids=["clog", "pause", "slower", "faster", "steady"],
 )
-def test_the_flow_is_interrupted_where_it_pauses_or_falls_below_a_fifth_and_the_codes_say_so_too(
+def test_the_flow_is_interrupted_where_it_pauses_or_falls_below_a_fifth_and_the_codes_say_so_too_in_whatever_pieces_it_is_read(
     where, factor, interrupted
 ):
     rng = np.random.default_rng(5)
     waits = rng.exponential(1.0, N)
     waits[where] *= factor
     time = np.cumsum(waits)
-    found = flow(time, bins_of(N)[0])
+    found, again = (flow(pieces, N, time[0], time[-1]) for pieces in ([time], np.split(time, [1, 700, 8000, 8001])))
+    assert found is not None
+    assert again is not None
     assert found.interrupted == interrupted
+    assert again.stretches == found.stretches
+    assert np.array_equal(again.rates, found.rates)
     codes = judged(time, rng.normal(size=(N, 4))).codes
     assert not interrupted or {"flow_rate", "time_gap"} & set(codes)
 

@@ -120,6 +120,17 @@ def test_on_paper_the_folded_tables_are_open_and_the_controls_are_gone(report: P
     assert not report.locator(".tools button").first.is_visible()
 
 
+def test_on_paper_heads_stay_above_their_rows_and_long_tables_are_cut(report: Page) -> None:
+    report.evaluate("""() => { const body = document.querySelector('[data-table=samples] tbody');
+                               while (body.rows.length < 70) body.append(body.rows[0].cloneNode(true)); }""")
+    report.emulate_media(media="print")
+
+    heads = report.evaluate("[...document.querySelectorAll('thead th')].map(th => getComputedStyle(th).position)")
+    assert set(heads) == {"static"}
+    samples = report.locator("[data-table=samples] tbody tr")
+    assert [samples.nth(i).is_visible() for i in (59, 60)] == [True, False]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(chromium: Browser, gated: Path, scheme: str) -> None:
     path = Path(os.environ.get("IL2CYTO_AXE", ""))

@@ -105,7 +105,7 @@ def test_visits_in_other_units_converge_until_the_digits_run_out() -> None:
     assert_allclose(result["se"] / units, plain["se"], rtol=1e-5)
     assert_allclose(result[["df", "p"]], plain[["df", "p"]], rtol=1e-4)
     assert tl.mmrm(beyond, **ROLES).diagnostics.fallback[0].reason == (
-        "variances of the visits differ by more orders of magnitude than the arithmetic has digits for"
+        "variances of the visits differ by more orders of magnitude than the arithmetic has digits for, from each of 5 starts"
     )
 
 
@@ -117,7 +117,8 @@ def test_the_last_resort_is_least_squares_at_each_visit() -> None:
 
     d = result.diagnostics
     assert (d.covariance, d.ddf, d.converged) == ("per-visit ANCOVA", "residual", False)
-    reasons = {"us": "no subject was seen at both week 2 and 4", "ar1": SINGULAR, "cs": SINGULAR}
+    starts = {name: f"{SINGULAR}, from each of {n} starts" for name, n in (("ar1", 5), ("cs", 3))}
+    reasons = {"us": "no subject was seen at both week 2 and 4", **starts}
     assert {failure.covariance: failure.reason for failure in d.fallback} == reasons
     for week in (2, 4, 8):
         alone = tl.mmrm(once.filter(pl.col("week") == week), **ROLES, covariates=["base"])

@@ -87,7 +87,7 @@ def test_derivatives_are_those_of_the_likelihood(name: Any) -> None:
     X = np.column_stack([np.ones(frame.height), frame["arm"], visit == 1, visit == 2])
     rows = arrange(X, frame["y"].to_numpy(), frame["subject"].to_numpy(), visit, 3)
     structure = make_structure(name, 3)
-    phi = structure.start(np.array([1.0, 1.5, 2.0]))
+    phi = structure.starts(np.array([1.0, 1.5, 2.0]))[0]
 
     d = differentiate(evaluate(rows, structure.omega(phi)), structure, phi)
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from il2cyto import get
+from il2cyto.errors import StudyError
 from il2cyto.tl import missing_table, population_within, signed_rank, variance_components
 from tests._cohort import make_cohort, not_evaluable
 from tests.tl._trial import make_frequencies, make_sets
@@ -32,6 +34,15 @@ def test_replicates_are_one_subject_and_samples_without_an_arm_none() -> None:
 
     assert table["n"].to_list() == [12] * 8
     assert table.equals(population_within(frequencies, baseline="W0"))
+
+
+def test_a_table_of_pandas_is_refused_with_how_to_make_it_one_of_polars() -> None:
+    with pytest.raises(StudyError) as caught:
+        population_within(make_frequencies(SETS).to_pandas(), baseline="W0")  # type: ignore[arg-type]
+
+    assert str(caught.value) == (
+        "population_within: the table is a DataFrame that is not of polars; polars.from_pandas makes one of pandas'."
+    )
 
 
 def test_a_hundred_times_as_many_cells_is_no_more_evidence() -> None:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     # Blocks are float32 or float64: numba sees what comes.
     Block = npt.NDArray[Any]
     FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    IntArray = npt.NDArray[Any]
     Rows = npt.NDArray[np.uint32]
+    Bits = npt.NDArray[np.uint8]
 
 #: Steps of the table of a scale: sign-free float32 by exponent and 7 bits of the mantissa; from `LAST_STEP` on not finite.
 STEPS, LAST_STEP = 1 << 15, 0x7F7F
@@ -47,15 +48,37 @@ def gather(block: Block, start: int, rows: Rows, positions: IntArray, weights: F
 
 
 @kernel
-def membership(rows: Rows, others: Rows) -> npt.NDArray[np.bool_]:
-    """Which of `rows` are among `others`; both ascend."""
-    found = np.zeros(rows.size, dtype=np.bool_)
-    k = 0
+def list_bits(bits: Bits, start: int, n: int) -> Rows:
+    """List the events whose bit is set among `n` from `start` on, a multiple of 8."""
+    rows, count = np.empty(n + 8, dtype=np.uint32), 0
+    for k in range(start >> 3, (start + n + 7) >> 3):
+        byte = bits[k]
+        if byte:
+            for j in range(8):
+                rows[count] = 8 * k + j
+                count += (byte >> (7 - j)) & 1
+    return rows[:count]
+
+
+@kernel
+def set_bits(bits: Bits, rows: Rows, chosen: npt.NDArray[np.bool_]) -> int:
+    """Set the bits of the chosen ones among some events; how many those are."""
+    count = 0
     for i in range(rows.size):
-        while k < others.size and others[k] < rows[i]:
-            k += 1
-        found[i] = k < others.size and others[k] == rows[i]
-    return found
+        bits[rows[i] >> 3] |= np.uint8(chosen[i]) << np.uint8(7 - (rows[i] & 7))
+        count += chosen[i]
+    return count
+
+
+@kernel
+def draw_lots(numbers: IntArray, columns: IntArray, lots: Bits) -> None:
+    """Give each event a lot from 0 to 255 that hangs on its own numbers alone, taken as integers."""
+    for i in range(numbers.shape[0]):
+        mixed = np.uint64(0)
+        for k in columns:
+            mixed = (mixed ^ np.uint64(numbers[i, k])) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+        lots[i] = mixed >> np.uint64(56)
 
 
 @kernel

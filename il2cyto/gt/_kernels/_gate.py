@@ -12,6 +12,7 @@ from il2cyto.gt._kernels._decorator import kernel
 from il2cyto.gt._kernels._lists import boolean, collect, count, count_within, cut, within
 from il2cyto.gt._kernels._ops import (
     ASK,
+    BIN,
     COLLECT,
     COLUMNS,
     COUNT,
@@ -26,6 +27,7 @@ from il2cyto.gt._kernels._ops import (
 )
 from il2cyto.gt._kernels._shapes import gridded, singlet
 from il2cyto.gt._kernels._sums import four_columns, one_column, ratio
+from il2cyto.gt._kernels._views import view
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +52,8 @@ def run_block(
     lists: IntArray,
     lengths: IntArray,
     counts: IntArray,
-    sink: tuple[IntArray, IntArray, IntArray, FloatArray],
+    sink: tuple[IntArray, FloatArray, IntArray, IntArray, FloatArray],
+    canvas: tuple[FloatArray, ByteArray, IntArray, IntArray],
 ) -> int:
     """Run the operations from `first` on.
 
@@ -59,7 +62,7 @@ def run_block(
     """
     starts, positions, weights = sources
     axes, cells, classes = grids
-    histograms, bins, filled, values = sink
+    histograms, windows, seen, rooms, values = sink
     for o in range(first, ops.shape[0]):
         op = ops[o]
         kind, events = op[0], lists[op[1], : lengths[op[1]]]
@@ -97,7 +100,10 @@ def run_block(
             histogram(events, linear[op[2]], histograms[op[3]])
         elif kind == GATHER:
             h = op[3]
-            filled[h] = gather(events, linear[op[2]], bins[h, 0], bins[h, 1], values, filled[h])
+            room = values[rooms[h] : rooms[h + 1]]
+            gather(events, linear[op[2]], windows[h, 0], windows[h, 1], seen[h], room)
+        elif kind >= BIN:
+            view(kind, op, events, linear, canvas)
         elif kind <= OR:
             boolean(kind, events, member, op[2], op[3], op[4])
         elif _shape(kind, op, events, linear, parameters[op[5] :], axes, cells, classes, member[op[2]]):

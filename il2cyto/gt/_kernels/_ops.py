@@ -19,11 +19,14 @@ COLLECT = 7  # list, row, list to fill or -1, count
 COUNT = 8  # list, column, count, 0, parameters: how many low <= x <= high
 CUT = 9  # list, row, column, list to fill or -1, count, parameters, count at the top or -1, its parameters
 HISTOGRAM = 10  # list, column, histogram
-GATHER = 11  # list, column, histogram: keep the values that lie in some of its bins
+GATHER = 11  # list, column, window: keep the values that lie in it
 POLYGON = 12  # list, row, x, y, parameters, grid
 ELLIPSE = 13  # likewise
 SINGLET = 14  # list, row, x, y, parameters
 ASK = 15  # list, row, 0, 0, parameters: a shape that only numpy knows
+BIN = 16  # list, row of bins, column, table of an axis
+GRID = 17  # list, row of bins in x, row of bins in y, two-dimensional count
+SPECTRUM = 18  # list, row of bins, one-dimensional count
 
 #: How WITHIN joins its answer to what stands in the row.
 SET, SET_NOT, ALSO, ALSO_NOT = 0, 1, 2, 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,20 +34,27 @@ class Blocks:
         Where in a block's rows the columns asked for are.
     rows
         Events of a block; the last has fewer.
+    step
+        Events from the beginning of one block to that of the next.
     """
 
     file: FcsFile
     columns: tuple[int, ...]
     positions: IntArray
     rows: int
+    step: int
     stored: np.dtype[np.floating] | None
+
+    def thinned(self, parts: int) -> Blocks:
+        """The beginning of every block, one part of so many: a glance at the whole file."""
+        return replace(self, rows=self.rows // parts // _STEP * _STEP + _STEP)
 
     def __iter__(self) -> Iterator[tuple[int, FloatArray]]:
         """First event and the numbers of each block; the array is written over by the next one."""
         return self._raw(self.stored) if self.stored is not None else self._decoded()
 
     def _decoded(self) -> Iterator[tuple[int, FloatArray]]:
-        for start in range(0, self.file.n_events, self.rows):
+        for start in range(0, self.file.n_events, self.step):
             yield start, np.ascontiguousarray(self.file.events(self.columns, rows=slice(start, start + self.rows)))
 
     def _raw(self, stored: np.dtype[np.floating]) -> Iterator[tuple[int, FloatArray]]:
@@ -55,7 +62,7 @@ class Blocks:
         buffer = np.empty((self.rows, width), dtype=stored.newbyteorder("="))
         self.file._check_unchanged()
         with self.file._bytes.open("rb", buffering=0) as stream:
-            for start in range(0, layout.n_events, self.rows):
+            for start in range(0, layout.n_events, self.step):
                 block = buffer[: min(self.rows, layout.n_events - start)]
                 self._fill(stream.fileno(), block, layout.begin + start * width * stored.itemsize)
                 if not stored.isnative:
@@ -78,9 +85,9 @@ def plan_blocks(file: FcsFile, columns: tuple[int, ...]) -> Blocks:
     stored = _stored(file)
     if stored is None or any(_is_scaled(channel, file._timestep) for channel in channels):
         rows = BLOCK_BYTES // (8 * max(len(columns), 1)) // _STEP * _STEP + _STEP
-        return Blocks(file, columns, np.arange(len(columns)), rows, None)
+        return Blocks(file, columns, np.arange(len(columns)), rows, rows, None)
     rows = BLOCK_BYTES // (stored.itemsize * len(file.channels)) // _STEP * _STEP + _STEP
-    return Blocks(file, columns, np.array(columns, dtype=np.int64), rows, stored)
+    return Blocks(file, columns, np.array(columns, dtype=np.int64), rows, rows, stored)
 
 
 def _is_scaled(channel: FcsChannel, timestep: float | None) -> bool:

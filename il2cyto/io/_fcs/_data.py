@@ -25,8 +25,8 @@ class BadDigits(ValueError):
     """ASCII values that are none; its text holds counts only."""
 
 
-def decode(path: Path, layout: Layout, columns: Sequence[int]) -> FloatArray:
-    """Values of some columns, masked but not scaled, as events x columns.
+def decode(path: Path, layout: Layout, columns: Sequence[int], *, step: int = 1) -> FloatArray:
+    """Values of some columns for every `step`-th event, masked but not scaled, as events x columns.
 
     float32 where that holds every value the columns can have, else float64.
     """
@@ -35,18 +35,18 @@ def decode(path: Path, layout: Layout, columns: Sequence[int]) -> FloatArray:
     if layout.n_events == 0 or not chosen:
         return np.empty((layout.n_events, len(chosen)), dtype)
     if layout.delimited:
-        return _decode_delimited(_map_bytes(path, layout), layout, columns)
+        return _decode_delimited(_map_bytes(path, layout), layout, columns)[::step]
     if _is_uniform(layout):
-        return _decode_uniform(path, layout, columns, dtype)
-    events = np.empty((layout.n_events, len(chosen)), dtype)
+        return _decode_uniform(path, layout, columns, dtype, step)
+    events = np.empty((-(-layout.n_events // step), len(chosen)), dtype)
     if layout.whole_bytes:
-        rows = _map_bytes(path, layout).reshape(layout.n_events, -1)
+        rows = _map_bytes(path, layout).reshape(layout.n_events, -1)[::step]
         for i, column in enumerate(chosen):
             events[:, i] = _decode_bytes(rows, column, layout.order)
     else:
         bits = np.unpackbits(_map_bytes(path, layout), count=layout.n_events * layout.row_bits)
         for i, column in enumerate(chosen):
-            events[:, i] = _decode_packed(bits.reshape(layout.n_events, -1), column)
+            events[:, i] = _decode_packed(bits.reshape(layout.n_events, -1)[::step], column)
     return events
 
 
@@ -60,12 +60,14 @@ def _is_uniform(layout: Layout) -> bool:
     return len(kinds) == 1 and layout.columns[0].bits in _NATIVE_BITS and layout.order != "pdp"
 
 
-def _decode_uniform(path: Path, layout: Layout, columns: Sequence[int], dtype: type[np.floating]) -> FloatArray:
+def _decode_uniform(
+    path: Path, layout: Layout, columns: Sequence[int], dtype: type[np.floating], step: int
+) -> FloatArray:
     first = layout.columns[0]
     sign = "<" if layout.order == "little" else ">"
     stored = np.dtype(f"{sign}{'u' if first.datatype == 'I' else 'f'}{first.bits // 8}")
     shape = (layout.n_events, len(layout.columns))
-    mapped = np.memmap(path, dtype=stored, mode="r", offset=layout.begin, shape=shape)
+    mapped = np.memmap(path, dtype=stored, mode="r", offset=layout.begin, shape=shape)[::step]
     rows = mapped if list(columns) == list(range(shape[1])) else mapped[:, list(columns)]
     masks = [(1 << layout.columns[i].value_bits) - 1 for i in columns]
     if first.datatype == "I" and min(masks) < (1 << first.bits) - 1:

@@ -7,6 +7,7 @@ import stat
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,12 +103,12 @@ class FcsFile:
         Parameters
         ----------
         columns
-            Columns to decode, in this order; all by default.
+            Columns to decode, by number (`index` of its channel), in this order; all by default.
         preprocess
             Bring them to the linear scale: undo logarithmic amplification (`$PnE`), divide by the gain (`$PnG`), and give
             Time in seconds (`$TIMESTEP`). Otherwise the numbers as stored, after the bit mask of integers.
         rows
-            Events to decode; for packed bits the first must be a multiple of 8.
+            Events to decode, all in between or every so many; for packed bits the first must be a multiple of 8.
 
         Returns
         -------
@@ -116,14 +117,19 @@ class FcsFile:
         Raises
         ------
         FcsError
-            The file was changed since it was opened, or cannot be read.
+            The file was changed since it was opened, or cannot be read; or it has no such column.
         """
         chosen = range(len(self.channels)) if columns is None else columns
+        wrong = [i for i in chosen if not isinstance(i, Integral) or not 0 <= i < len(self.channels)]
+        if wrong:
+            found = f"{', '.join(map(repr, wrong))}, the file has 0 to {len(self.channels) - 1}"
+            raise FcsError(self.name, "columns", found, "Give numbers: each of file.channels has its name and index.")
         channels = [self.channels[i] for i in chosen]
         with one_error(self.name):
             self._check_unchanged()
             layout = self._layout.of_rows(rows)
-            events = decode(self._bytes, layout, [channel.index for channel in channels])
+            step = rows.indices(self.n_events)[2]
+            events = decode(self._bytes, layout, [channel.index for channel in channels], step=step)
             return scale(events, channels, self._timestep) if preprocess else events
 
     def blocks(self, columns: Sequence[int]) -> Blocks:
@@ -234,7 +240,7 @@ def _open(path: Path, dataset: int | None) -> FcsFile:
     status = path.stat()
     # Before it is opened: opening a pipe would wait for its other end.
     if not stat.S_ISREG(status.st_mode):
-        raise FcsError(path.name, "file", "not a regular file", "Give the path of an FCS file.")
+        raise FcsError(path.name or str(path), "file", "not a regular file", "Give the path of an FCS file.")
     if status.st_size < HEADER_BYTES:
         found = f"{status.st_size} bytes, HEADER alone has {HEADER_BYTES}"
         raise FcsError(path.name, "file", found, "The file is empty or truncated: copy it again.")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 Covariance = Literal["us", "ar1", "cs"]
-START_CORRELATION = 0.5
+# With holes the likelihood can have several maxima, and none that is reached from everywhere.
+START_CORRELATIONS = (0.5, 0.0, 0.8)
 
 
 class Structure(Protocol):
@@ -19,8 +20,8 @@ class Structure(Protocol):
     def recentred(self, phi: FloatArray) -> tuple[Structure, FloatArray]:
         """Express the same Ω in the parameters in which steps from here are best conditioned."""
 
-    def start(self, sd: FloatArray) -> FloatArray:
-        """Guess φ from the standard deviation at each visit."""
+    def starts(self, sd: FloatArray) -> list[FloatArray]:
+        """Guess φ from the standard deviation at each visit, the likeliest first."""
 
     def omega(self, phi: FloatArray) -> FloatArray:
         """Ω, T × T."""
@@ -52,11 +53,13 @@ class Unstructured:
         L = np.linalg.cholesky(self.omega(phi))
         return Unstructured(L), np.eye(self.T)[np.tril_indices(self.T)]
 
-    def start(self, sd: FloatArray) -> FloatArray:
-        """Guess the same correlation between all visits."""
-        correlation = np.where(np.eye(self.T, dtype=bool), 1.0, START_CORRELATION)
-        half = np.linalg.inv(self.L)
-        return (half @ (np.outer(sd, sd) * correlation) @ half.T)[np.tril_indices(self.T)]
+    def starts(self, sd: FloatArray) -> list[FloatArray]:
+        """Guess the same correlation between all visits, and one that falls with their distance."""
+        lag = np.abs(np.subtract.outer(np.arange(self.T), np.arange(self.T)))
+        exchangeable = [np.where(lag == 0, 1.0, rho) for rho in START_CORRELATIONS]
+        fading = [rho**lag for rho in START_CORRELATIONS if rho]
+        half = np.linalg.inv(self.L) * sd
+        return [(half @ correlation @ half.T)[np.tril_indices(self.T)] for correlation in (*exchangeable, *fading)]
 
     def omega(self, phi: FloatArray) -> FloatArray:
         """L Σ_k φ_k G_k L', T × T."""
@@ -85,10 +88,10 @@ class CompoundSymmetry:
         """Two parameters need no better coordinates."""
         return self, phi
 
-    def start(self, sd: FloatArray) -> FloatArray:
-        """Split the mean variance at the guessed correlation."""
+    def starts(self, sd: FloatArray) -> list[FloatArray]:
+        """Split the mean variance at the guessed correlations."""
         variance = float(np.mean(sd**2))
-        return variance * np.array([1 - START_CORRELATION, START_CORRELATION])
+        return [variance * np.array([1 - rho, rho]) for rho in START_CORRELATIONS]
 
     def omega(self, phi: FloatArray) -> FloatArray:
         """φ_1 + φ_2 on the diagonal, φ_2 off it."""
@@ -119,9 +122,10 @@ class Autoregressive:
         position = np.arange(self.T, dtype=float)
         return np.abs(position[:, None] - position)
 
-    def start(self, sd: FloatArray) -> FloatArray:
-        """Take the mean variance, and the guessed correlation for neighbouring visits."""
-        return np.array([float(np.mean(sd**2)), START_CORRELATION])
+    def starts(self, sd: FloatArray) -> list[FloatArray]:
+        """Guess the mean variance and neighbours' correlations of either sign."""
+        variance = float(np.mean(sd**2))
+        return [np.array([variance, sign * rho]) for rho in START_CORRELATIONS for sign in ((1, -1) if rho else (1,))]
 
     def omega(self, phi: FloatArray) -> FloatArray:
         """φ_1 φ_2^|j−k|, T × T."""

@@ -14,7 +14,8 @@ from il2cyto.tl._mmrm._covariance import make_structure
 from il2cyto.tl._mmrm._ddf import make_inference
 from il2cyto.tl._mmrm._design import independent_columns
 from il2cyto.tl._mmrm._frame import label
-from il2cyto.tl._mmrm._reml import arrange, maximise
+from il2cyto.tl._mmrm._maximise import maximise
+from il2cyto.tl._mmrm._reml import arrange
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,12 +144,9 @@ def fit_model(trial: Trial, covariance: Covariance, ddf: Ddf) -> Fit | str:
     structure = make_structure(covariance, T)
     rows = arrange(Q, residual / scale, trial.subject, trial.visit, T)
     sd = np.sqrt(np.bincount(trial.visit, (residual / scale) ** 2) / np.bincount(trial.visit))
-    try:
-        maximum = maximise(rows, structure, structure.start(np.where(sd > EXACT, sd, 1.0)))
-    except np.linalg.LinAlgError:
-        return "variances of the visits differ by more orders of magnitude than the arithmetic has digits for"
-    if maximum.problem:
-        return maximum.problem
+    maximum = maximise(rows, structure, np.where(sd > EXACT, sd, 1.0))
+    if isinstance(maximum, str):
+        return maximum
     structure = maximum.structure
     minus2l = maximum.point.minus2l + (N - p) * np.log(2 * np.pi * scale**2) + 2 * np.log(np.abs(np.diag(R))).sum()
     variance = np.diagonal(structure.jacobian(maximum.phi), axis1=1, axis2=2)

@@ -131,7 +131,7 @@ def empirical_logit(
     Raises
     ------
     ModelError
-        A count is negative, or above that of the parent.
+        A count is negative or above that of the parent, or there are not as many of both.
 
     Notes
     -----
@@ -143,7 +143,12 @@ def empirical_logit(
     >>> tl.empirical_logit([0, 50, None], [100, 100, 100]).round(3)
     array([-5.303,  0.   ,    nan])
     """
-    c, n = np.broadcast_arrays(np.asarray(count, dtype=float), np.asarray(parent_count, dtype=float))
+    counts, parents = np.asarray(count, dtype=float), np.asarray(parent_count, dtype=float)
+    try:
+        c, n = np.broadcast_arrays(counts, parents)
+    except ValueError as error:
+        msg = f"empirical_logit: {counts.size} counts and {parents.size} of the parent; one of each is needed."
+        raise ModelError(msg) from error
     wrong = (c < 0) | (c > n)
     if wrong.any():
         msg = f"empirical_logit: {wrong.sum()} of {c.size} counts are negative or above their parent's."

@@ -20,6 +20,8 @@ MAX_ITERATIONS = 200
 MAX_HALVINGS = 40
 # Largest part of the variance in any direction that one step may take away.
 FLATTEN = 0.5
+# Curvature, relative to that expected, below which a direction counts as flat and gets a step of limited length.
+LEAST_CURVATURE = 0.1
 # Distance to the maximum in standard errors of φ: where the iteration stops, and what still counts as converged.
 STOP, TOLERANCE = 1e-9, 1e-4
 # A visit that is a linear combination of others to this relative precision leaves Ω singular.
@@ -97,6 +99,13 @@ def evaluate(rows: Rows, omega: FloatArray) -> Point:
     return Point(float(logdet_V + logdet_X + yVy - XVy @ beta), beta, Phi, Vinv, U)
 
 
+def score(point: Point) -> FloatArray:
+    """Derive −2ℓ_R in every entry of Ω, T × T: Σ_i V⁻¹ − V⁻¹XΦX'V⁻¹ − V⁻¹rr'V⁻¹."""
+    X, r = point.VinvX, point.Vinvr
+    by_X = np.tensordot(X @ point.Phi, X, ((0, 2), (0, 2)))
+    return np.asarray(point.Vinv.sum(0) - by_X - r.T @ r)
+
+
 @dataclass(frozen=True)
 class Derivatives:
     """Of −2ℓ_R in φ: gradient (d), observed and expected Hessian (d × d), and P_k = ∂(X'V⁻¹X)/∂φ_k (d × p × p)."""
@@ -112,7 +121,7 @@ def differentiate(point: Point, structure: Structure, phi: FloatArray) -> Deriva
     D, Vinv, Phi, X, r = structure.jacobian(phi), point.Vinv, point.Phi, point.VinvX, point.Vinvr
     by_X = X @ Phi @ X.transpose(0, 2, 1)  # V⁻¹XΦX'V⁻¹
     by_r = r[:, :, None] * r[:, None, :]  # V⁻¹rr'V⁻¹
-    G = (Vinv - by_X - by_r).sum(0)
+    G = score(point)
 
     P = -np.tensordot(D, np.tensordot(X, X, (0, 0)).transpose(0, 2, 1, 3), 2)
     u = np.tensordot(D, np.tensordot(X, r, (0, 0)).transpose(0, 2, 1), 2)  # X'V⁻¹G_kV⁻¹r
@@ -135,7 +144,7 @@ def _sandwich(D: FloatArray, Vinv: FloatArray, N: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Maximum:
-    """Where the iteration ended: `distance` from the maximum in standard errors, and the `problem` if it is none."""
+    """Where an iteration ended: `distance` from the maximum in standard errors of φ."""
 
     structure: Structure
     phi: FloatArray
@@ -143,38 +152,48 @@ class Maximum:
     derivatives: Derivatives
     distance: float
     iterations: int
-    problem: str | None
 
 
-def maximise(rows: Rows, structure: Structure, start: FloatArray) -> Maximum:
-    """Climb ℓ_R by Newton steps where it is concave, by Fisher scoring elsewhere, halving steps that do not climb.
+def ascend(rows: Rows, structure: Structure, phi: FloatArray) -> Maximum | str:
+    """Climb ℓ_R by Newton steps where it is concave, by steps turned uphill elsewhere, halving those that do not climb.
 
-    Fisher scoring in variances and covariances is not disturbed by the units or the correlation of the visits: with complete
-    data it reaches the maximum in one step from anywhere.
+    Steps in variances and covariances, measured by the expected information, are not disturbed by the units or the correlation of
+    the visits.
     """
-    phi, point, distance = start, evaluate(rows, structure.omega(start)), np.inf
-    problem: str | None = f"no maximum within {MAX_ITERATIONS} iterations"
-    iteration = 0
-    while iteration < MAX_ITERATIONS:
-        iteration += 1
-        structure, phi = structure.recentred(phi)
-        d = differentiate(point, structure, phi)
-        concave = is_positive_definite(d.observed)
-        if not concave and not is_positive_definite(d.expected):
-            problem = "the data do not identify every variance and correlation: the information matrix is singular"
-            break
-        step = -np.linalg.solve(d.observed if concave else d.expected, d.gradient)
-        before, distance = distance, float(np.sqrt(np.abs(d.gradient @ step) / 2))
-        # Close to the maximum the likelihood is flat to rounding, and only the steps' shrinking shows progress.
-        if distance < STOP or (before < TOLERANCE and distance > before / 2):
-            problem = None if concave else "the Hessian is not positive definite where the gradient vanishes"
-            break
-        moved = _climb(rows, structure, phi, point, step, must_rise=distance > TOLERANCE)
-        if moved is None:
-            problem = "Ω became singular on the way to the maximum"
-            break
-        phi, point = moved
-    return Maximum(structure, phi, point, d, distance, iteration, problem)
+    try:
+        point, distance = evaluate(rows, structure.omega(phi)), np.inf
+        for iteration in range(1, MAX_ITERATIONS + 1):
+            structure, phi = structure.recentred(phi)
+            d = differentiate(point, structure, phi)
+            concave = is_positive_definite(d.observed)
+            if not concave and not is_positive_definite(d.expected):
+                return "the data do not identify every variance and correlation: the information matrix is singular"
+            step = -np.linalg.solve(d.observed, d.gradient) if concave else _uphill(d)
+            before, distance = distance, float(np.sqrt(np.abs(d.gradient @ step) / 2))
+            # Close to the maximum the likelihood is flat to rounding, and only the steps' shrinking shows progress.
+            if distance < STOP or (before < TOLERANCE and distance > before / 2):
+                if concave:
+                    return Maximum(structure, phi, point, d, distance, iteration)
+                return "the Hessian is not positive definite where the gradient vanishes"
+            moved = _climb(rows, structure, phi, point, step, must_rise=distance > TOLERANCE)
+            if moved is None:
+                return "Ω became singular on the way to the maximum"
+            phi, point = moved
+    except np.linalg.LinAlgError:
+        return "variances of the visits differ by more orders of magnitude than the arithmetic has digits for"
+    return f"no maximum within {MAX_ITERATIONS} iterations"
+
+
+def _uphill(d: Derivatives) -> FloatArray:
+    """Take Newton's step with the directions turned round in which the likelihood is not concave.
+
+    Source: Dauphin et al., NeurIPS 2014, with curvature relative to the expected information: for complete data near the maximum,
+    where the two agree, it is Fisher's scoring.
+    """
+    half = np.linalg.inv(np.linalg.cholesky(d.expected))
+    curvature, directions = np.linalg.eigh(half @ d.observed @ half.T)
+    slopes = directions.T @ half @ d.gradient
+    return np.asarray(-half.T @ directions @ (slopes / np.maximum(np.abs(curvature), LEAST_CURVATURE)))
 
 
 def _climb(
