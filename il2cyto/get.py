@@ -250,7 +250,7 @@ def absent_markers(data: AnnData | Panels) -> pl.DataFrame:
     --------
     >>> from il2cyto import datasets, get
     >>> get.absent_markers(datasets.toy_trial(subjects=2)).row(0)
-    ('tnk', 'lineage', 8, 8, 'NK_lineage', '')
+    ('tnk', 'lineage', 6, 6, 'NK_lineage', '')
     """
     return stack(data, lambda adata: absent_of(adata, template(adata)))
 
