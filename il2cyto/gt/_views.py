@@ -80,10 +80,12 @@ def gate_of(template: GatingTemplate, population: Population) -> Gate | None:
 def axis_limits(template: GatingTemplate, key: str) -> Limits:
     """First and last edge of a channel's axis, on its scale, from the template alone.
 
-    Scales from 0 to 1 are shown whole. Where a scale has no end, the template's own numbers for the channel are in the middle
-    third.
+    Scales from 0 to 1 are shown whole. Where a scale has no end, the template says what to show, or its own numbers for the channel
+    are in the middle third.
     """
     spec = template.scale_of(key)
+    if isinstance(spec, NoTransform) and spec.view is not None:
+        return spec.view
     if not isinstance(spec, Asinh | NoTransform | FlowJoBiex):
         return (0.0, 1.0) if spec.method in ("linear", "log", "flowjo_log") else (-0.1, 1.1)
     numbers = [x for p in template.populations if p.gate and key in p.gate.keys for x in _numbers(p.gate, key)]

@@ -115,9 +115,17 @@ class FlowJoBiex(_Transform):
 
 
 class NoTransform(_Transform):
-    """Values as stored: data that were transformed by the exporting program."""
+    """Values as stored: data that were transformed by the exporting program. Pictures show `view`, or guess from the gates."""
 
     method: Literal["none"] = "none"
+    view: tuple[Number, Number] | None = None
+
+    @model_validator(mode="after")
+    def _view_ascends(self) -> Self:
+        if self.view is not None and not self.view[0] < self.view[1]:
+            msg = f"none: view is {list(self.view)}; allowed are the lower end and then the upper; exchange them"
+            raise ValueError(msg)
+        return self
 
 
 AnyTransform: TypeAlias = Logicle | Hyperlog | Linear | Asinh | ScaledAsinh | Log | FlowJoLog | FlowJoBiex | NoTransform

@@ -14,6 +14,7 @@ from il2cyto.gt._plan import Plan
 from il2cyto.gt._tree import Tree
 from il2cyto.gt._views import axis_limits, clipped_bins, plan_views, with_scatter
 from il2cyto.io import Density, open_fcs, read_template, write_fcs
+from il2cyto.template import NoTransform
 
 PROJECT = Path(__file__).parents[2]
 FILE = sorted((PROJECT / "sample_data" / "fcs").glob("*.fcs"))[0]
@@ -146,9 +147,12 @@ def test_axes_come_from_the_template_alone():
     tnk, euroflow = template_of("tnk"), template_of("euroflow-lst")
     assert axis_limits(tnk, "CD3") == (-0.1, 1.1)
     assert axis_limits(tnk, "SSC-A") == (0.0, 1.0)
-    # Stored values: bounds from 1500 to 8000 lie in the middle third.
-    assert axis_limits(euroflow, "CD56") == (-5000.0, 14500.0)
-    assert axis_limits(euroflow, "CD38") == (-2621.44, 262144.0)
+    assert axis_limits(euroflow, "CD56") == (-1000.0, 9000.0)
+    # Without that, bounds from -2000 to 10000 lie in the middle third.
+    stored = euroflow.transform.model_copy(update={"default": NoTransform()})
+    unsaid = euroflow.model_copy(update={"transform": stored})
+    assert axis_limits(unsaid, "CD56") == (-14_000.0, 22_000.0)
+    assert axis_limits(unsaid, "CD38") == (-2621.44, 262144.0)
 
 
 def test_a_gate_whose_channel_is_missing_has_no_density():
