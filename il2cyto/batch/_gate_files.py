@@ -14,7 +14,7 @@ from il2cyto.batch._contents import Contents
 from il2cyto.batch._executor import NotDone, Rehearsal, Runner, open_backend
 from il2cyto.batch._rounds import moved_cuts, settled_cuts
 from il2cyto.batch._shards import Shards
-from il2cyto.batch._steps import Apply, Propose
+from il2cyto.batch._steps import Apply, Propose, ProposeAgain
 from il2cyto.batch._types import Failure, GatedBatch
 from il2cyto.errors import FcsWarning, RunError
 from il2cyto.gt._controls import control_cuts, settled_by, with_controls
@@ -190,7 +190,7 @@ def _reconcile(
     given = {sample: {**settled_by(given_to[sample]), **cuts_of_file} for sample, cuts_of_file in settled.items()}
     again = [job for job in jobs if job.sample in given]
     tasks = [Propose.task(job, given[job.sample], panel=panel_of(tables[job.sample])) for job in again]
-    for sample, (table, _) in runner.run("propose again", tasks, Propose(template, aliases)).items():
+    for sample, table in runner.run("propose again", tasks, ProposeAgain(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
     return consensus(_stack(tables), groups)

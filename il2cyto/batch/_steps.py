@@ -1,4 +1,4 @@
-"""The two steps of a file: propose its cuts, apply the final ones. What each depends on, and what a shard keeps of it."""
+"""The steps of a file: propose its cuts, once or again, apply the final ones. What each depends on, and what a shard keeps of it."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
         """Choose the cuts, and look at the file as a whole: flags, course of acquisition, channels, volume."""
         del key
-        given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
         events = self._events(file)
-        table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
         # Of a label ($PnS) only the markers that it names may leave the file.
         channels = {
             marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()
@@ -97,7 +95,7 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
         course = acquisition(file, sorted({channel.index for channel in events.plan.channels.values()}))
         codes = [*(flag.code for flag in file.flags), *course.codes]
         return {
-            "rows": table.drop("sample").rows(),
+            "rows": _rows(events, task, content),
             "simulated": file.simulated,
             "flags": codes,
             "anomalous": course.anomalous,
@@ -107,9 +105,6 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
 
     def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
         """Rows of proposals and the facts of the file, under this sample's name."""
-        schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
-        table = pl.DataFrame(document["rows"], schema=schema, orient="row")
-        table = table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
         channels = {
             marker: Channel(**{**about, "markers": tuple(about["markers"])})
             for marker, about in document["channels"].items()
@@ -125,7 +120,29 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
             volume_nl=document["volume_nl"],
             anomalous=document["anomalous"],
         )
-        return table, facts
+        return _table(document["rows"], task), facts
+
+
+class ProposeAgain(_OfTemplate[pl.DataFrame]):
+    """The cuts below others that the group moved; what the file is like is known. Its tasks are those of :class:`Propose`."""
+
+    def key(self, task: Task, content: str) -> str:
+        """Name of the shard, as for the first time."""
+        return self._key("propose again", task, content)
+
+    def is_kept(self, task: Task, key: str) -> bool:
+        """Nothing is written beside the shard, so nothing can be gone."""
+        return True
+
+    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        """Choose the cuts."""
+        del key
+        return {"rows": _rows(self._events(file), task, content)}
+
+    def read(self, document: Document, task: Task, content: str) -> pl.DataFrame:
+        """Rows of proposals under this sample's name."""
+        del content
+        return _table(document["rows"], task)
 
 
 @dataclass(frozen=True)
@@ -191,6 +208,20 @@ class Apply(_OfTemplate[GateResult]):
     def _target(self, job: Job) -> Path:
         assert self.events is not None
         return self.events / f"{job.sample}.h5ad"
+
+
+def _rows(events: Events, task: Task, content: str) -> list[tuple[Any, ...]]:
+    """Proposals without the sample's name."""
+    given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
+    table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
+    return table.drop("sample").rows()
+
+
+def _table(rows: list[tuple[Any, ...]], task: Task) -> pl.DataFrame:
+    """Proposals under the sample's name."""
+    schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    return table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
 
 
 def _volume(file: FcsFile) -> float | None:

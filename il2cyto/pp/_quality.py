@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from il2cyto.pp._flow import Stretch, flow_of, limit, runs
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from il2cyto.pp._flow import Flow, Kind
 
     FloatArray = npt.NDArray[np.floating]
+    IntArray = npt.NDArray[np.integer]
     BoolArray = npt.NDArray[np.bool_]
 
 #: Events of a bin whose signals are looked at, its first.
@@ -111,9 +111,19 @@ def acquisition(file: FcsFile, columns: Sequence[int]) -> Acquisition:
     found = flow_of(file)
     if found is None:
         return Acquisition(pl.DataFrame(), (), math.nan)
-    n_sampled = min(SAMPLED, int(found.stops[0]))
-    signals = np.stack([file.events(columns, rows=slice(start, start + n_sampled)) for start in found.starts.tolist()])
+    signals = _first_of_bins(file, columns, found.starts, min(SAMPLED, int(found.stops[0])))
     return course(found, signals, names=[file.channels[i].name for i in columns])
+
+
+def _first_of_bins(file: FcsFile, columns: Sequence[int], starts: IntArray, n: int) -> FloatArray:
+    """The first `n` events of each bin: bins x events x channels."""
+    rows = (starts[:, np.newaxis] + np.arange(n)).ravel()
+    blocks = file.blocks(columns)
+    parts = []
+    for start, block in blocks:
+        first, last = np.searchsorted(rows, [start, start + len(block)])
+        parts.append(block[np.ix_(rows[first:last] - start, blocks.positions)])
+    return np.concatenate(parts).reshape(len(starts), n, len(columns))
 
 
 def course(flow: Flow, signals: FloatArray, *, names: Sequence[str]) -> Acquisition:
@@ -172,10 +182,25 @@ def _levels(share: FloatArray, at: int) -> FloatArray:
 
 
 def _exceedance(values: FloatArray) -> FloatArray:
-    """For each bin the probability that one of its events exceeds one of all, half of the ties counted; bins x events in."""
-    ranks = rankdata(values, nan_policy="omit").reshape(values.shape)
-    n = np.isfinite(ranks).sum()
-    shares: FloatArray = (np.nanmean(ranks, axis=1) - 0.5) / n
+    """For each bin the probability that one of its events exceeds one of all, half of the ties counted; bins x events in.
+
+    NaN are left out. From mean ranks, as `scipy.stats.rankdata` gives them, in an eighth of its time.
+    """
+    n_bins, n_each = values.shape
+    order = np.argsort(values, axis=None)
+    ascending = values.ravel()[order]
+    n = ascending.size - int(np.count_nonzero(np.isnan(ascending)))  # which are the last
+    order, ascending = order[:n], ascending[:n]
+    ranks = np.arange(1.0, n + 1)
+    differs = ascending[1:] != ascending[:-1]
+    if not differs.all():
+        edges = np.flatnonzero(np.concatenate([[True], differs, [True]]))
+        sizes = np.diff(edges)
+        ranks = np.repeat(edges[:-1] + (sizes + 1) / 2, sizes)
+    of_bin = order // n_each
+    with np.errstate(invalid="ignore"):  # a bin of NaN
+        means = np.bincount(of_bin, ranks, n_bins) / np.bincount(of_bin, minlength=n_bins)
+    shares: FloatArray = (means - 0.5) / n
     return shares
 
 

@@ -135,7 +135,7 @@ def test_the_flow_is_interrupted_where_it_pauses_or_falls_below_a_fifth_and_the_
     assert found is not None
     assert again is not None
     assert found.interrupted == interrupted
-    assert again.stretches == found.stretches
+    assert repr(again.stretches) == repr(found.stretches)  # sizes may be NaN
     assert np.array_equal(again.rates, found.rates)
     codes = judged(time, rng.normal(size=(N, 4))).codes
     assert not interrupted or {"flow_rate", "time_gap"} & set(codes)
