@@ -36,8 +36,8 @@ def main() -> None:
         ends: dict[str, Clocks] = {}
 
         def note(stage: str, done: int, _total: int) -> None:
-            # Before the first file of a later step the cuts of the step before it are reconciled.
-            if done == 0 and ends:
+            # Before the first file of a later step the cuts are reconciled, but not before files are looked at as a whole.
+            if done == 0 and ends and stage != "look":
                 ends.setdefault(f"reconcile, then {stage}", clocks())
             ends[stage] = clocks()
 

@@ -128,7 +128,7 @@ def why(last: Mapping[str, Any], gates: Gates, panel: str, stage: str, sample: s
     before = [override for override in last["overrides"]["overrides"] if override["sample"] == sample]
     if of_sample != before:
         return "override changed"
-    return "settings changed" if stage == "propose" else "cut moved, or result missing"
+    return "settings changed" if stage in ("propose", "look") else "cut moved, or result missing"
 
 
 def _software() -> dict[str, str]:

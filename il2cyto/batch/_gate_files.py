@@ -14,7 +14,7 @@ from il2cyto.batch._contents import Contents
 from il2cyto.batch._executor import NotDone, Rehearsal, Runner, open_backend
 from il2cyto.batch._rounds import moved_cuts, settled_cuts
 from il2cyto.batch._shards import Shards
-from il2cyto.batch._steps import Apply, Propose, ProposeAgain
+from il2cyto.batch._steps import Apply, Look, Propose
 from il2cyto.batch._types import Failure, GatedBatch
 from il2cyto.errors import FcsWarning, RunError
 from il2cyto.gt._controls import control_cuts, settled_by, with_controls
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from il2cyto.batch._types import Backend, FileFacts, Job, Progress
+    from il2cyto.batch._types import Backend, Job, Progress
     from il2cyto.gt import GateResult
     from il2cyto.template import GatingTemplate, Override
     from il2cyto.template._template import GroupLevel
@@ -133,11 +133,13 @@ def _gate(
     """Gate with the template of the last step; `adapting` is the one by which its cuts adapt."""
     template, aliases = last_step.template, last_step.aliases
     everything = sorted(jobs, key=lambda job: job.sample)
-    controls, control_facts = _controls(runner, [job for job in everything if job.fmo], template, aliases)
+    controls, looked_at = _controls(runner, [job for job in everything if job.fmo], template, aliases)
     jobs = [job for job in everything if not job.fmo]
     tasks = [Propose.task(job, settled_by(controls.get(job.batch))) for job in jobs]
     proposed = runner.run("propose", tasks, Propose(template, aliases))
     live = [job for job in jobs if job.sample in proposed]
+    facts = runner.run("look", [Look.task(job) for job in (*looked_at, *live)], Look(template, aliases))
+    live = [job for job in live if job.sample in facts]
     accepted = frozenset(override.sample for override in overrides if override.accept_panel)
     consensus = partial(reconcile, template=adapting, accepted=accepted)
     cuts = _reconcile(runner, live, proposed, controls, template, aliases, consensus)
@@ -149,26 +151,24 @@ def _gate(
     gated = runner.run("apply", tasks, last_step)
     results = tuple(gated[job.sample] for job in live if job.sample in gated)
     failures = [*runner.failures, *_nothing_evaluable(live, results, cuts, template)]
-    facts = control_facts | {sample: fact for sample, (_, fact) in proposed.items()}
     return GatedBatch(template, results, cuts, facts, tuple(sorted(failures, key=lambda f: f.sample)), polygons)
 
 
 def _controls(
     runner: Runner, jobs: list[Job], template: GatingTemplate, aliases: Mapping[str, str]
-) -> tuple[dict[str | None, pl.DataFrame], dict[str, FileFacts]]:
-    """Batch -> the cuts that its FMO controls give; and what is known of the controls."""
+) -> tuple[dict[str | None, pl.DataFrame], list[Job]]:
+    """Batch -> the cuts that its FMO controls give; and the controls that could be read."""
     if not jobs:
-        return {}, {}
+        return {}, []
     proposed = runner.run("controls", [Propose.task(job, {}) for job in jobs], Propose(template, aliases))
-    tables = {sample: table for sample, (table, _) in proposed.items()}
-    facts = {sample: fact for sample, (_, fact) in proposed.items()}
-    return control_cuts(tables, {job.sample: (job.batch, job.fmo) for job in jobs}, template), facts
+    cuts = control_cuts(proposed, {job.sample: (job.batch, job.fmo) for job in jobs}, template)
+    return cuts, [job for job in jobs if job.sample in proposed]
 
 
 def _reconcile(
     runner: Runner,
     jobs: list[Job],
-    proposed: Mapping[str, tuple[pl.DataFrame, FileFacts]],
+    proposed: Mapping[str, pl.DataFrame],
     controls: Mapping[str | None, pl.DataFrame],
     template: GatingTemplate,
     aliases: Mapping[str, str],
@@ -181,7 +181,7 @@ def _reconcile(
         orient="row",
     )
     given_to = {job.sample: controls.get(job.batch) for job in jobs}
-    tables = {sample: with_controls(table, given_to[sample], sample=sample) for sample, (table, _) in proposed.items()}
+    tables = {sample: with_controls(proposed[sample], given, sample=sample) for sample, given in given_to.items()}
     cuts = consensus(_stack(tables), groups)
     moved = moved_cuts(cuts, template)
     if not moved:
@@ -190,7 +190,7 @@ def _reconcile(
     given = {sample: {**settled_by(given_to[sample]), **cuts_of_file} for sample, cuts_of_file in settled.items()}
     again = [job for job in jobs if job.sample in given]
     tasks = [Propose.task(job, given[job.sample], panel=panel_of(tables[job.sample])) for job in again]
-    for sample, table in runner.run("propose again", tasks, ProposeAgain(template, aliases)).items():
+    for sample, table in runner.run("propose again", tasks, Propose(template, aliases)).items():
         kept = tables[sample].filter(pl.col("population").is_in(list(given[sample])))
         tables[sample] = pl.concat([kept, table])
     return consensus(_stack(tables), groups)

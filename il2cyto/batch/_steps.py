@@ -1,4 +1,4 @@
-"""The steps of a file: propose its cuts, once or again, apply the final ones. What each depends on, and what a shard keeps of it."""
+"""The steps of a file: look at it, propose its cuts, apply the final ones. What each depends on, and what a shard keeps of it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,48 @@ class _OfTemplate(Generic[T_co]):
         return shard_key(kind, self.template.digest, dict(self.aliases), content, dict(task.detail), *settings)
 
 
-class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
+class Look(_OfTemplate[FileFacts]):
+    """What a file is like as a whole: its flags, channels and volume, and how steadily it was acquired."""
+
+    @staticmethod
+    def task(job: Job) -> Task:
+        """A file to look at."""
+        return Task(job, {})
+
+    def key(self, task: Task, content: str) -> str:
+        """Name of the shard: template, aliases and content."""
+        return self._key("look", task, content)
+
+    def is_kept(self, task: Task, key: str) -> bool:
+        """Nothing is written beside the shard, so nothing can be gone."""
+        return True
+
+    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
+        """Look at the channels of the template; of a label ($PnS) only the markers that it names may leave the file."""
+        del task, key, content
+        plan = self._events(file).plan
+        course = acquisition(file, sorted({channel.index for channel in plan.channels.values()}))
+        return {
+            "simulated": file.simulated,
+            "flags": [*(flag.code for flag in file.flags), *course.codes],
+            "anomalous": course.anomalous,
+            "channels": {
+                marker: {**asdict(channel), "label": channel.marker} for marker, channel in plan.channels.items()
+            },
+            "volume_nl": _volume(file),
+        }
+
+    def read(self, document: Document, task: Task, content: str) -> FileFacts:
+        """The facts under this sample's name."""
+        channels = {
+            marker: Channel(**{**about, "markers": tuple(about["markers"])})
+            for marker, about in document["channels"].items()
+        }
+        known = {**document, "channels": channels, "flags": tuple(document["flags"])}
+        return FileFacts(task.job.sample, task.job.file, content, **known)
+
+
+class Propose(_OfTemplate[pl.DataFrame]):
     """The cuts that a file would choose for itself; `given` are those settled already, `panel` what is known of its panel."""
 
     @staticmethod
@@ -85,64 +126,18 @@ class Propose(_OfTemplate[tuple[pl.DataFrame, FileFacts]]):
         return True
 
     def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
-        """Choose the cuts, and look at the file as a whole: flags, course of acquisition, channels, volume."""
-        del key
-        events = self._events(file)
-        # Of a label ($PnS) only the markers that it names may leave the file.
-        channels = {
-            marker: {**asdict(channel), "label": channel.marker} for marker, channel in events.plan.channels.items()
-        }
-        course = acquisition(file, sorted({channel.index for channel in events.plan.channels.values()}))
-        codes = [*(flag.code for flag in file.flags), *course.codes]
-        return {
-            "rows": _rows(events, task, content),
-            "simulated": file.simulated,
-            "flags": codes,
-            "anomalous": course.anomalous,
-            "channels": channels,
-            "volume_nl": _volume(file),
-        }
-
-    def read(self, document: Document, task: Task, content: str) -> tuple[pl.DataFrame, FileFacts]:
-        """Rows of proposals and the facts of the file, under this sample's name."""
-        channels = {
-            marker: Channel(**{**about, "markers": tuple(about["markers"])})
-            for marker, about in document["channels"].items()
-        }
-        flags = tuple(document["flags"])
-        facts = FileFacts(
-            task.job.sample,
-            task.job.file,
-            content,
-            document["simulated"],
-            flags,
-            channels,
-            volume_nl=document["volume_nl"],
-            anomalous=document["anomalous"],
-        )
-        return _table(document["rows"], task), facts
-
-
-class ProposeAgain(_OfTemplate[pl.DataFrame]):
-    """The cuts below others that the group moved; what the file is like is known. Its tasks are those of :class:`Propose`."""
-
-    def key(self, task: Task, content: str) -> str:
-        """Name of the shard, as for the first time."""
-        return self._key("propose again", task, content)
-
-    def is_kept(self, task: Task, key: str) -> bool:
-        """Nothing is written beside the shard, so nothing can be gone."""
-        return True
-
-    def make(self, file: FcsFile, task: Task, key: str, content: str) -> Document:
         """Choose the cuts."""
         del key
-        return {"rows": _rows(self._events(file), task, content)}
+        given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
+        table = propose(self._events(file), sample="", content=content, given=given, control=control, panel=panel)
+        return {"rows": table.drop("sample").rows()}
 
     def read(self, document: Document, task: Task, content: str) -> pl.DataFrame:
         """Rows of proposals under this sample's name."""
         del content
-        return _table(document["rows"], task)
+        schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
+        table = pl.DataFrame(document["rows"], schema=schema, orient="row")
+        return table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -208,20 +203,6 @@ class Apply(_OfTemplate[GateResult]):
     def _target(self, job: Job) -> Path:
         assert self.events is not None
         return self.events / f"{job.sample}.h5ad"
-
-
-def _rows(events: Events, task: Task, content: str) -> list[tuple[Any, ...]]:
-    """Proposals without the sample's name."""
-    given, control, panel = (task.detail[name] for name in ("given", "fmo", "panel"))
-    table = propose(events, sample="", content=content, given=given, control=control, panel=panel)
-    return table.drop("sample").rows()
-
-
-def _table(rows: list[tuple[Any, ...]], task: Task) -> pl.DataFrame:
-    """Proposals under the sample's name."""
-    schema = {name: kind for name, kind in PROPOSAL_SCHEMA.items() if name != "sample"}
-    table = pl.DataFrame(rows, schema=schema, orient="row")
-    return table.select(pl.lit(task.job.sample).alias("sample"), pl.all()).select(*PROPOSAL_SCHEMA)
 
 
 def _volume(file: FcsFile) -> float | None:
