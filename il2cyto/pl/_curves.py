@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from il2cyto._keys import Obs, Uns
 from il2cyto.pl._labels import ALPHA, p_column
 from il2cyto.pl._subjects import subject_styles
-from il2cyto.pl._theme import ArmStyle, arm_styles
+from il2cyto.pl._theme import PERIOD, ArmStyle, arm_styles, printable
 from il2cyto.pl._timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -142,6 +144,20 @@ def mark_differences(ax: Axes, contrasts: pl.DataFrame, timeline: Timeline) -> N
                 weight="bold",
                 annotation_clip=False,
             )
+
+
+def curve_handles(
+    styles: Mapping[str, ArmStyle], *, limit: int = 30, linewidth: float | None = None
+) -> Iterator[Line2D]:
+    """Give the lines of a legend, one for each arm or subject."""
+    for name, style in styles.items():
+        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dashes}
+        yield Line2D([], [], linewidth=linewidth, label=printable(name, limit=limit), **look)
+
+
+def period_handle() -> Patch:
+    """Give what a legend shows of the treatment periods."""
+    return Patch(color=PERIOD, linewidth=0, label="treatment period")
 
 
 def _styles(adata: AnnData, summary: pl.DataFrame) -> dict[str, ArmStyle]:

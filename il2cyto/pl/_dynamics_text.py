@@ -5,21 +5,20 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from il2cyto._keys import ROOT, Var
-from il2cyto.pl._curves import FEWEST_FOR_INTERVAL
+from il2cyto.pl._curves import FEWEST_FOR_INTERVAL, curve_handles, period_handle
 from il2cyto.pl._labels import ALPHA, p_column
 from il2cyto.pl._subjects import subject_styles
-from il2cyto.pl._theme import PERIOD, printable
+from il2cyto.pl._theme import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
     from anndata import AnnData
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -54,25 +53,11 @@ def add_legend(
     figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline, highlight: Sequence[str]
 ) -> None:
     """Explain arms, highlighted subjects and the grey periods: in a panel that is to spare, else above the figure."""
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dashes, label=printable(arm, limit=30))
-        for arm, s in styles.items()
-        if len(styles) > 1
+    handles: list[Artist] = [
+        *(curve_handles(styles) if len(styles) > 1 else ()),
+        *curve_handles(subject_styles(highlight), limit=20, linewidth=0.8),
+        *([period_handle()] if len(timeline.periods) else ()),
     ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            color=s.colour,
-            marker=s.marker,
-            linestyle=s.dashes,
-            linewidth=0.8,
-            label=printable(subject, limit=20),
-        )
-        for subject, s in subject_styles(highlight).items()
-    ]
-    if len(timeline.periods):
-        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
     for ax in spare:
         ax.set_axis_off()
     if spare:
