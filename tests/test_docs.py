@@ -14,7 +14,7 @@ import pytest
 
 from il2cyto import explaining
 from il2cyto.io import _templates
-from il2cyto.io._yaml import load_yaml
+from il2cyto.io._yaml import parse_yaml
 from il2cyto.study import AnalysisSettings, ClinicalSettings
 from il2cyto.template import AnyGate, GatingTemplate, Population
 from tests._runs import il2cyto
@@ -74,14 +74,17 @@ def test_the_template_on_the_page_is_valid(tmp_path: Path) -> None:
     assert [p.name for p in template.reported] == ["lymphocytes", "T", "CD4"]
 
 
-def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoint(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(CLINICAL.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    data = load_yaml(file).data
+def shown_settings(page: str, part: str) -> dict[str, Any]:
+    """A part of the study file that a page shows."""
+    data = parse_yaml(page.partition("```yaml\n")[2].partition("```")[0], name="study.yaml").data
     assert isinstance(data, dict)
-    shown = data["clinical"]
+    shown = data[part]
     assert isinstance(shown, dict)
+    return shown
 
+
+def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoint() -> None:
+    shown = shown_settings(CLINICAL, "clinical")
     settings, default = ClinicalSettings.model_validate(shown), ClinicalSettings()
 
     assert set(shown) == set(ClinicalSettings.model_fields)
@@ -92,13 +95,8 @@ def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoi
     assert [word for cell in cells for word in re.findall(r"`(\w+)`", cell)] == list(default.endpoints)
 
 
-def test_the_page_of_the_analysis_shows_every_setting_with_its_default(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(ANALYSIS.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    data = load_yaml(file).data
-    assert isinstance(data, dict)
-    shown = data["analysis"]
-    assert isinstance(shown, dict)
+def test_the_page_of_the_analysis_shows_every_setting_with_its_default() -> None:
+    shown = shown_settings(ANALYSIS, "analysis")
 
     assert list(shown) == list(AnalysisSettings.model_fields)
     assert AnalysisSettings.model_validate(shown) == AnalysisSettings()
