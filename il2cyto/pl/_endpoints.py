@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST_BARS: Final = 4
 #: A bar narrower than this share of the axes carries its counts upright.
 WIDE_BAR: Final = 0.16
+#: Share of a course's height that p values need above it.
+HEADROOM: Final = 0.13
 _CENTRES: Final = {"mean": ("mean", "ci_low", "ci_high"), "median": ("median", "q1", "q3")}
 _RATE: Final = ("proportion", "ci_low", "ci_high")
 
@@ -236,9 +238,13 @@ def _courses(
         )
     timeline.draw(ax)
     timeline.write_counts(ax, counts, styles)
-    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
-        if visit in timeline.position and p is not None and p < ALPHA:
-            _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
+    tested = () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows()
+    small = {visit: p for visit, p in tested if visit in timeline.position and p is not None and p < ALPHA}
+    if small:  # room above the highest interval, so that no p stands on it
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + HEADROOM * (high - low))
+    for visit, p in small.items():
+        _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
 
 
 def _columns(rows: pl.DataFrame, names: tuple[str, str, str]) -> list[FloatArray]:

@@ -46,6 +46,7 @@ def trial_endpoints(
     analysis_set: str = "mitt",
     treatment_weeks: Sequence[tuple[float, float]] = (),
     arms: Sequence[str] | None = None,
+    level: float = 0.95,
     simulated: bool = False,
 ) -> Figure:
     """Draw the clinical figure of a trial, a panel an endpoint: responses, activity, kidney, steroids, complement.
@@ -58,6 +59,8 @@ def trial_endpoints(
         Which, in this order. An endpoint without rows is left out.
     analysis_set, treatment_weeks, arms
         As in :func:`response_rates` and :func:`measure_course`.
+    level
+        Coverage of the tables' intervals, 0-1, for the caption.
     simulated
         Write SIMULATED DATA at the foot.
 
@@ -102,7 +105,7 @@ def trial_endpoints(
             arms,
             shaded=bool(treatment_weeks) and "continuous" in kinds.values(),
         )
-        add_footer(figure, _caption(kinds, tables, analysis_set), simulated=simulated)
+        add_footer(figure, _caption(kinds, tables, analysis_set, f"{100 * level:g} %"), simulated=simulated)
     return figure
 
 
@@ -125,17 +128,17 @@ def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | No
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str) -> str:
+def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str, level: str) -> str:
     parts = []
     if (binary := tables.get("binary_endpoints")) is not None and "binary" in kinds.values():
         parts.append(
-            f"Responses: share of subjects with its 95 % interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
+            f"Responses: share of subjects with its {level} interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
         )
         drawn = binary.filter(pl.col("endpoint").is_in([n for n, kind in kinds.items() if kind == "binary"]))
         bars = drawn.group_by("endpoint").agg(pl.col("visit").n_unique())["visit"] <= MOST_BARS
         parts += _tests(tables.get("binary_contrasts"), "p_method", all_shown=bool(bars.all()))
     if "continuous" in kinds.values():
-        parts.append("Measurements: mean with its 95 % interval; n below the axis")
+        parts.append(f"Measurements: mean with its {level} interval; n below the axis")
         parts += _tests(tables.get("continuous_contrasts"), "model", all_shown=False)
     return ". ".join(parts) + "."
 

@@ -70,6 +70,11 @@ def test_many_visits_are_a_course_with_the_counts_below_and_small_p_above() -> N
     assert "0.010" in texts(ax)
     assert "0.200" not in texts(ax)
     assert texts(ax).count("30") == texts(ax).count("29") == 5
+    # The p value stands above the highest interval, not on it.
+    (p,) = (text for text in ax.texts if text.get_text() == "0.010")
+    ax.figure.draw_without_rendering()
+    highest = max(s[:, 1].max() for course in ax.containers for s in course.lines[2][0].get_segments())
+    assert ax.transData.inverted().transform(p.get_window_extent())[0, 1] > highest
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,7 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
         },
         treatment_weeks=WEEKS,
         arms=ARMS,
+        level=0.9,
         simulated=True,
     )
 
@@ -115,6 +121,8 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
     assert "SIMULATED DATA" in footer
     assert "(N-1) chi-squared" in footer[0].replace("-\n", "-").replace("\n", " ")
     assert "ANCOVA" in footer[0]
+    assert "its 90 % interval" in footer[0]
+    assert "95" not in footer[0]
 
 
 def test_an_endpoint_that_the_table_lacks_is_named_with_those_it_has() -> None:
