@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from il2cyto.errors import FcsError, FcsWarning, PanelError, TemplateError
+from il2cyto.errors import FcsError, FcsWarning, PanelError, StudyError, TemplateError
 from il2cyto.inventory import Problem, joined, problems_table, take_inventory
-from il2cyto.io import local_copy, open_fcs, read_overrides, read_template, write_csv
+from il2cyto.io import local_copy, open_fcs, read_clinical, read_overrides, read_template, write_csv
+from il2cyto.io._clinical import value_notices
 from il2cyto.report import write_check_page
 
 if TYPE_CHECKING:
@@ -55,10 +56,25 @@ def check_study(
     0
     """
     inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
-    if not events:
-        return inventory
-    found = problems_table(_exchanged(study, inventory.files, progress or (lambda stage, done, total: None)))
-    return replace(inventory, problems=joined(found, inventory.problems))
+    found = list(_clinical(study))
+    if events:
+        found += _exchanged(study, inventory.files, progress or (lambda stage, done, total: None))
+    return replace(inventory, problems=joined(problems_table(found), inventory.problems))
+
+
+def _clinical(study: Study) -> Iterator[Problem]:
+    """Find what is wrong with the clinical tables: a run would stop at it, after the files have been checked."""
+    if study.subjects is None and study.clinical is None:
+        return
+    try:
+        data = read_clinical(study)
+    except StudyError as error:
+        for line in str(error).splitlines():
+            yield Problem.of_batch("E121", line)
+        return
+    implausible = list(value_notices(data.queries))
+    for notice in data.notices:
+        yield Problem.of_batch("W121" if notice in implausible else "I121", notice)
 
 
 def _exchanged(study: Study, files: pl.DataFrame, progress: Progress) -> Iterator[Problem]:

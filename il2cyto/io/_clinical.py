@@ -198,6 +198,18 @@ def _queries(visits: Sheet | None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_QUERY_SCHEMA)
 
 
+def value_notices(queries: pl.DataFrame) -> Iterator[str]:
+    """Say of each column with implausible values how many there are and where, from :attr:`ClinicalData.queries`."""
+    for (table, column), odd in queries.group_by("table", "column", maintain_order=True):
+        lines, n = ", ".join(map(str, odd["line"][:3])), odd.height
+        more = f" and {n - 3} more" if n > 3 else ""
+        unit, low, high = odd.select("unit", "low", "high").row(0)
+        yield (
+            f"{table}: {column}: implausible in {unit} (usually {low:g} to {high:g}) in line{'s' if n > 1 else ''} {lines}{more}; "
+            "check the unit; nothing was converted"
+        )
+
+
 def _notices(
     study: Trial, settings: ClinicalSettings, visits: Sheet | None, events: Sheet | None, queries: pl.DataFrame
 ) -> Iterator[str]:
@@ -211,13 +223,7 @@ def _notices(
     for sheet, columns in tables:
         if unknown := unknown_columns(sheet, columns):
             yield f"{sheet.name}: il2cyto does not know these columns and keeps them as text: {', '.join(unknown)}"
-    for column, odd in queries.group_by("column", maintain_order=True):
-        lines = ", ".join(map(str, odd["line"]))
-        unit, low, high = odd.select("unit", "low", "high").row(0)
-        yield (
-            f"{odd['table'][0]}: {column[0]}: implausible in {unit} (usually {low:g} to {high:g}) in line {lines}; "
-            "check the unit; nothing was converted"
-        )
+    yield from value_notices(queries)
     if events is not None:
         blank = events.frame.select(pl.col(f"^({'|'.join(_COUNTED)})$").null_count())
         for name, n in blank.to_dicts()[0].items() if blank.width else ():
