@@ -13,6 +13,7 @@ from il2cyto.errors import FcsError, FcsWarning, PanelError, StudyError, Templat
 from il2cyto.inventory import Problem, joined, problems_table, take_inventory
 from il2cyto.io import local_copy, open_fcs, read_clinical, read_overrides, read_template, write_csv
 from il2cyto.io._clinical import value_notices
+from il2cyto.io._study import study_of
 from il2cyto.report import write_check_page
 
 if TYPE_CHECKING:
@@ -27,14 +28,19 @@ if TYPE_CHECKING:
 
 
 def check_study(
-    study: Study, *, hashes: bool = True, events: bool = False, labels: bool = False, progress: Progress | None = None
+    study: Study | str | Path,
+    *,
+    hashes: bool = True,
+    events: bool = False,
+    labels: bool = False,
+    progress: Progress | None = None,
 ) -> Inventory:
     """Find all that is wrong with a study before it is gated.
 
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
     hashes
         Read every file through once, to find copies; bound by the disk.
     events
@@ -55,8 +61,11 @@ def check_study(
     >>> checks.check_study(study).n_errors
     0
     """
+    study = study_of(study, "check_study")
     inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
     found = list(_clinical(study))
+    if not (study.sheet["role"] == "sample").any():
+        found.append(Problem.of_batch("E103", f"{study.samples.name}: all {study.sheet.height} files are controls"))
     if events:
         found += _exchanged(study, inventory.files, progress or (lambda stage, done, total: None))
     return replace(inventory, problems=joined(problems_table(found), inventory.problems))

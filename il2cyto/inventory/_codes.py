@@ -32,6 +32,10 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E101": Code("a file of the sheet is not there", "Copy it there, or correct the sample sheet."),
     "E102": Code("a file cannot be read", "Copy or export it again."),
+    "E103": Code(
+        "there is no sample to gate: every file of the sheet is a control",
+        "Add the stained tubes, or leave their role blank.",
+    ),
     "E110": Code("a template cannot be read", "Correct the template, or its name in the study."),
     "E121": Code("a clinical table cannot be used", "Correct the table: il2cyto run stops at it."),
     "E112": Code("a required marker or channel is absent", "Add the file's label to the aliases table."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -19,7 +20,7 @@ from il2cyto.io._clinical_sheets import (
     visit_columns,
 )
 from il2cyto.io._sheets import Sheet, blanks, not_in, read_sheet, repeats
-from il2cyto.io._study import SUBJECT_COLUMNS
+from il2cyto.io._study import SUBJECT_COLUMNS, read_trial
 from il2cyto.io._validation import nearest, show
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ class ClinicalData:
     queries: pl.DataFrame
 
 
-def read_clinical(study: Trial) -> ClinicalData:
+def read_clinical(study: Trial | str | Path) -> ClinicalData:
     """Read the tables of visits and adverse events that a study names, beside its table of subjects.
 
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
 
     Returns
     -------
@@ -94,6 +95,8 @@ def read_clinical(study: Trial) -> ClinicalData:
     >>> data.visits.select("subject", "visit", "week", "sledai_total", "c3_g_l").row(0)
     ('SIM-001', 'W0', 0.0, 20, 0.65)
     """
+    if isinstance(study, (str, Path)):
+        study = read_trial(study)
     settings = study.clinical or ClinicalSettings()
     visits = _read_visits(study, settings)
     events = _read_adverse_events(study, settings)

@@ -241,8 +241,8 @@ def _courses(
     tested = () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows()
     small = {visit: p for visit, p in tested if visit in timeline.position and p is not None and p < ALPHA}
     if small:  # room above the highest interval, so that no p stands on it
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + HEADROOM * (high - low))
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + HEADROOM * (top - bottom))
     for visit, p in small.items():
         _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
 
