@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from il2cyto import tl
 from il2cyto._keys import ROOT, Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
+from il2cyto.errors import SchemaError
 from il2cyto.pl._labels import ALPHA, p_column
 from il2cyto.pl._subjects import subject_styles
 from il2cyto.pl._theme import (
@@ -117,6 +118,9 @@ def dynamics(
     )
     # Whatever parts the subjects is drawn as arms are; a study without arms is one group.
     values, summary = (frame.rename({group: Obs.ARM}) if group in frame.columns else frame for frame in frames)
+    if not summary.height:
+        msg = f"dynamics: none of the {adata.n_obs} samples has a subject, a visit and a group; see obs, or choose others."
+        raise SchemaError(msg)
     timeline, styles = Timeline.of(adata, summary), _styles(adata, summary)
     aside = _asides(timeline, styles)
     with theme():

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._labels import ALPHA, arms_of, label, p_text
 from il2cyto.pl._theme import INK, SINGLE_COLUMN, arm_styles, printable, theme
 from il2cyto.pl._timeline import Timeline
@@ -154,6 +155,7 @@ def _chosen(table: pl.DataFrame, function: str, endpoint: str, filters: Mapping[
 
 
 def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
+    require_frame(table, caller="the endpoints")
     rows = table.filter(pl.col("endpoint") == endpoint)
     for column, value in filters.items():
         if column in rows.columns:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._endpoints import MOST_BARS, measure_course, response_rates
 from il2cyto.pl._labels import ALPHA, arms_of, label
 from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
@@ -73,6 +74,8 @@ def trial_endpoints(
     ValueError
         No endpoint has rows.
     """
+    for name, table in tables.items():
+        require_frame(table, caller=f"trial_endpoints: {name}")
     binary, continuous = tables.get("binary_endpoints"), tables.get("continuous_endpoints")
     kinds = {name: kind for name in endpoints if (kind := _kind(name, binary, continuous)) is not None}
     if not kinds:
