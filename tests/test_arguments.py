@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 
 from il2cyto import clinical, cohort, datasets, get, io, pl, tl
@@ -26,8 +27,6 @@ NO_COHORT: list[Callable[[Any], object]] = [
     pl.dynamics,
     pl.median_map,
     pl.population_map,
-    clinical.join,
-    lambda value: cohort.add_blood_counts(value, None),  # type: ignore[arg-type]
 ]
 NO_TABLE: list[Callable[[Any], object]] = [
     tl.adjust_contrasts,
@@ -61,6 +60,12 @@ def test_what_is_no_cohort_object_is_refused_with_the_way_to_one(function: Calla
 def test_a_table_of_pandas_is_refused_with_the_way_to_one_of_polars(function: Callable[[Any], object]) -> None:
     with pytest.raises(StudyError, match=r"DataFrame that is not of polars; polars\.from_pandas makes one"):
         function(pd.DataFrame({"subject": ["a"]}))
+
+
+@pytest.mark.parametrize("function", [clinical.join, lambda value: cohort.add_blood_counts(value, polars.DataFrame())])
+def test_clinical_columns_join_any_object_with_samples_but_no_path(function: Callable[[Any], object]) -> None:
+    with pytest.raises(SchemaError, match=r"str without uns.*read one with io\.read_anndata"):
+        function("results.h5ad")
 
 
 def test_a_path_in_place_of_an_object_is_no_valid_object() -> None:

@@ -79,7 +79,8 @@ def join(
     >>> float(joined.obs["sledai"].iloc[0]), bool(joined.obs["responder"].iloc[0])
     (20.0, False)
     """
-    panels(adata)
+    if not hasattr(adata, "obs"):
+        panels(adata)  # says what it is, and how to get a cohort object
     adata = adata.copy()
     samples = pl.DataFrame({key: [str(value) for value in adata.obs[key]] for key in _KEY})
     for table in _tables(endpoints, sets, visits, primary_visit, endpoint):

@@ -74,7 +74,8 @@ def add_blood_counts(adata: AnnData, visits: pl.DataFrame) -> AnnData:
     StudyError
         If a subject has two rows at a visit.
     """
-    panels(adata)
+    if not hasattr(adata, "obs"):
+        panels(adata)  # says what it is, and how to get a cohort object
     adata = adata.copy()
     counts = {(subject, visit): count for subject, visit, count in blood_counts(visits).iter_rows()}
     if not counts:
