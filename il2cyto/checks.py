@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from il2cyto.errors import FcsError, FcsWarning, PanelError, StudyError, TemplateError
+from il2cyto.errors import FcsError, FcsWarning, Il2cytoError, PanelError, StudyError, TemplateError
 from il2cyto.inventory import Problem, joined, problems_table, take_inventory
 from il2cyto.io import local_copy, open_fcs, read_clinical, read_overrides, read_template, write_csv
 from il2cyto.io._clinical import value_notices
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from il2cyto.batch import Progress
     from il2cyto.inventory import Inventory
     from il2cyto.study import Study
-    from il2cyto.template import GatingTemplate
+    from il2cyto.template import GatingTemplate, Override
 
 
 def check_study(
@@ -63,7 +63,7 @@ def check_study(
     """
     study = study_of(study, "check_study")
     inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
-    found = list(_clinical(study))
+    found = [*_overrides(study), *_clinical(study)]
     if not (study.sheet["role"] == "sample").any():
         found.append(Problem.of_batch("E103", f"{study.samples.name}: all {study.sheet.height} files are controls"))
     if events:
@@ -127,12 +127,27 @@ def _templates(study: Study) -> dict[str, GatingTemplate]:
     return found
 
 
-def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+def _overrides(study: Study) -> Iterator[Problem]:
+    """Find what is wrong with the cuts that persons have set."""
+    try:
+        _read_overrides(study, _templates(study))
+    except Il2cytoError as error:
+        yield from (Problem.of_batch("E104", line) for line in str(error).splitlines())
+
+
+def _read_overrides(study: Study, templates: Mapping[str, GatingTemplate]) -> tuple[Override, ...]:
+    # Without its template nothing can be said of an override; that it cannot be read is E110.
     if study.overrides is None or len(templates) < len(study.panels):
-        return set()
+        return ()
     of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
-    overrides = read_overrides(study.path(study.overrides), of_sample)
-    return {override.sample for override in overrides if override.accept_panel}
+    return tuple(read_overrides(study.path(study.overrides), of_sample))
+
+
+def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+    # An error of the file is a finding of its own.
+    with suppress(Il2cytoError):
+        return {override.sample for override in _read_overrides(study, templates) if override.accept_panel}
+    return set()
 
 
 def to_json(inventory: Inventory, study: Study) -> str:

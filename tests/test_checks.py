@@ -52,6 +52,27 @@ def test_what_is_wrong_with_clinical_tables_is_found_before_anything_is_gated(tm
     ]
 
 
+def test_overrides_that_a_run_would_refuse_are_found(tmp_path: Path) -> None:
+    shutil.copytree(datasets.sample_data_path(), tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "study.yaml").open("a") as file:
+        file.write("overrides: overrides.yaml\n")
+    entry = {
+        "sample": "SIM-001_W66",
+        "population": "T",
+        "cut": 0.5,
+        "who": "me",
+        "why": "x",
+        "when": "2026-01-01T10:00:00Z",
+    }
+    (tmp_path / "overrides.yaml").write_text(f"schema: il2cyto/gating-overrides/1\noverrides:\n- {json.dumps(entry)}\n")
+
+    for events in (False, True):
+        problems = checks.check_study(tmp_path, hashes=False, events=events).problems.filter(code="E104")
+        (message,) = problems["message"]
+        assert message.startswith("overrides.yaml:3: ")
+        assert "SIM-001_W66" in message
+
+
 def test_visits_acquired_in_another_order_are_found_and_no_date_is_told(tmp_path: Path) -> None:
     days = {"a": "03-JAN-2020", "b": "05-MAR-2020", "c": "07-FEB-2020", "d": "05-MAR-2020", "e": "nonsense", "f": None}
     for name, day in days.items():

@@ -36,6 +36,7 @@ CODES: Final[dict[str, Code]] = {
         "there is no sample to gate: every file of the sheet is a control",
         "Add the stained tubes, or leave their role blank.",
     ),
+    "E104": Code("a cut that a person has set cannot be used", "Correct the overrides: il2cyto run stops at it."),
     "E110": Code("a template cannot be read", "Correct the template, or its name in the study."),
     "E121": Code("a clinical table cannot be used", "Correct the table: il2cyto run stops at it."),
     "E112": Code("a required marker or channel is absent", "Add the file's label to the aliases table."),
