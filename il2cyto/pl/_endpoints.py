@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MOST_BARS: Final = 4
 #: A bar narrower than this share of the axes carries its counts upright.
 WIDE_BAR: Final = 0.16
+#: Share of the highest interval below which a bar does not hold its count.
+LOW_BAR: Final = 0.2
 #: Share of a course's height that p values need above it.
 HEADROOM: Final = 0.13
 _CENTRES: Final = {"mean": ("mean", "ci_low", "ci_high"), "median": ("median", "q1", "q3")}
@@ -185,7 +187,8 @@ def _all_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], test
         top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
     for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
         if visit in names and p_text(p):
-            _above(ax, names.index(visit), top, p_text(p))
+            # Beside many others there is no room for the letter, which the caption explains.
+            _above(ax, names.index(visit), top, p_text(p) if len(names) < 3 else p_text(p).removeprefix("p = "))
     weeks = visits["week"].to_list()
     labels = [printable(name, limit=10) for name in names] if None in weeks else [f"{week:g}" for week in weeks]
     ax.set_xticks(range(len(names)), labels)
@@ -204,9 +207,13 @@ def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmS
     # Upright where two visits' bars leave no room for "16/29" along the axis.
     turn = 90 if width / rows.height < WIDE_BAR else 0
     look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "rotation": turn}
-    for at, count, n in zip(x, rows["x"], rows["n"], strict=True):
+    for at, share, count, n in zip(x, height, rows["x"], rows["n"], strict=True):
         if n:
-            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color="white", zorder=4, **look)
+            # White on a bar; where the bar is too low to hold the text, dark on white over the interval.
+            low_bar = share < LOW_BAR * float(np.nanmax(high, initial=LOW_BAR))
+            paper: dict[str, Any] = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}} if low_bar else {}
+            colour = INK if low_bar else "white"
+            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color=colour, zorder=4, **look, **paper)
     return float(np.nanmax(high, initial=0.0))
 
 

@@ -37,6 +37,9 @@ TESTS: Final = {
     "MMRM cs, kenward-roger": "MMRM, compound-symmetric, Kenward-Roger",
     "MMRM cs, satterthwaite": "MMRM, compound-symmetric, Satterthwaite",
     "MMRM ar1, satterthwaite": "MMRM, autoregressive, Satterthwaite",
+    "ancova_hc3": "ANCOVA with HC3 standard errors",
+    "ancova": "ANCOVA",
+    "hodges_lehmann": "Hodges-Lehmann shift",
 }
 
 

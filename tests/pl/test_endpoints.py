@@ -41,6 +41,28 @@ def test_bars_and_counts_are_those_of_the_table_and_p_that_of_the_contrast() -> 
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["12", "24"]
 
 
+def test_a_count_is_read_where_there_is_no_bar_to_write_on() -> None:
+    rates = tables.binary_endpoints({"sri4": {"W12": ((0, 30), (16, 29))}})
+
+    ax = pictures.response_rates(rates, arms=ARMS)
+
+    colours = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colours["16/29"] == "white"
+    assert colours["0/30"] != "white"
+
+
+def test_beside_three_visits_p_has_no_letter_that_would_touch_its_neighbour() -> None:
+    rates = tables.binary_endpoints({"sri4": {f"W{week}": ((9, 30), (16, 29)) for week in (6, 12, 24)}})
+
+    assert [
+        text
+        for text in texts(pictures.response_rates(rates, contrasts=tables.binary_contrasts(), arms=ARMS))
+        if "/" not in text
+    ] == [
+        *("0.052", "0.028"),
+    ]
+
+
 def test_intervals_reach_from_low_to_high() -> None:
     rates = tables.binary_endpoints().filter(endpoint="sri4")
     ax: Any = pictures.response_rates(rates, arms=ARMS)
