@@ -30,8 +30,6 @@ NO_COHORT: list[Callable[[Any], object]] = [
 ]
 NO_TABLE: list[Callable[[Any], object]] = [
     tl.adjust_contrasts,
-    lambda value: tl.mmrm(value, response="y", subject="s", visit="v", arm="a"),
-    lambda value: tl.population_mmrm(value, baseline="W0"),
     pl.consort,
     pl.correlation,
     pl.effect_map,

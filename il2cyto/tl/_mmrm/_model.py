@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from il2cyto._tidy import require_frame
 from il2cyto.errors import ModelError
 from il2cyto.tl._mmrm._design import make_trial
 from il2cyto.tl._mmrm._fallback import CHAIN, fit_with_fallback
@@ -104,7 +103,6 @@ def mmrm(
     >>> result.contrasts.select("visit", pl.col("estimate", "se", "df").round(3)).rows()
     [(2, 0.8, 0.129, 6.0), (12, 0.405, 0.164, 5.024)]
     """
-    require_frame(frame, caller="mmrm")
     _check_choices(covariance, ddf, level)
     roles = Roles(response, subject, visit, arm, tuple(covariates))
     rows, dropped = complete_rows(frame, roles)

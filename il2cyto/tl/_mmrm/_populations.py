@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from il2cyto._tidy import require_frame
 from il2cyto.errors import ModelError
 from il2cyto.tl._mmrm._frame import label, levels
 from il2cyto.tl._mmrm._model import empirical_logit, mmrm
@@ -111,7 +110,6 @@ def population_mmrm(
     >>> models.contrasts.select("population", "visit", "role", "n_treatment", "n_control").rows()
     [('Treg', 2, 'secondary', 4, 4), ('Treg', 12, 'primary', 4, 4)]
     """
-    require_frame(frame, caller="population_mmrm")
     logits, visits = _logits(frame, baseline, primary_visit, covariates)
     roles = {"response": LOGIT, "subject": "subject", "visit": "visit", "arm": "arm"}
     models: dict[tuple[str, str | None], MMRMResult] = {}
