@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._curves import draw_course
 from il2cyto.pl._labels import ALPHA, arms_of, label, p_text
 from il2cyto.pl._theme import INK, SINGLE_COLUMN, arm_styles, printable, theme
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 MOST_BARS: Final = 4
 #: A bar narrower than this share of the axes carries its counts upright.
 WIDE_BAR: Final = 0.16
+#: Share of the highest interval below which a bar does not hold its count.
+LOW_BAR: Final = 0.2
+#: Share of a course's height that p values need above it.
+HEADROOM: Final = 0.13
 _CENTRES: Final = {"mean": ("mean", "ci_low", "ci_high"), "median": ("median", "q1", "q3")}
 _RATE: Final = ("proportion", "ci_low", "ci_high")
 
@@ -153,6 +158,7 @@ def _chosen(table: pl.DataFrame, function: str, endpoint: str, filters: Mapping[
 
 
 def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
+    require_frame(table, caller="the endpoints")
     rows = table.filter(pl.col("endpoint") == endpoint)
     for column, value in filters.items():
         if column in rows.columns:
@@ -182,7 +188,8 @@ def _all_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], test
         top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
     for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
         if visit in names and p_text(p):
-            _above(ax, names.index(visit), top, p_text(p))
+            # Beside many others there is no room for the letter, which the caption explains.
+            _above(ax, names.index(visit), top, p_text(p) if len(names) < 3 else p_text(p).removeprefix("p = "))
     weeks = visits["week"].to_list()
     labels = [printable(name, limit=10) for name in names] if None in weeks else [f"{week:g}" for week in weeks]
     ax.set_xticks(range(len(names)), labels)
@@ -201,9 +208,13 @@ def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmS
     # Upright where two visits' bars leave no room for "16/29" along the axis.
     turn = 90 if width / rows.height < WIDE_BAR else 0
     look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "rotation": turn}
-    for at, count, n in zip(x, rows["x"], rows["n"], strict=True):
+    for at, share, count, n in zip(x, height, rows["x"], rows["n"], strict=True):
         if n:
-            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color="white", zorder=4, **look)
+            # White on a bar; where the bar is too low to hold the text, dark on white over the interval.
+            low_bar = share < LOW_BAR * float(np.nanmax(high, initial=LOW_BAR))
+            paper: dict[str, Any] = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}} if low_bar else {}
+            colour = INK if low_bar else "white"
+            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color=colour, zorder=4, **look, **paper)
     return float(np.nanmax(high, initial=0.0))
 
 
@@ -225,9 +236,13 @@ def _courses(
         draw_course(ax, timeline.along(mine), middle, errors, style, label=f"_course {arm}")
     timeline.draw(ax)
     timeline.write_counts(ax, counts, styles)
-    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
-        if visit in timeline.position and p is not None and p < ALPHA:
-            _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
+    tested = () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows()
+    small = {visit: p for visit, p in tested if visit in timeline.position and p is not None and p < ALPHA}
+    if small:  # room above the highest interval, so that no p stands on it
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + HEADROOM * (top - bottom))
+    for visit, p in small.items():
+        _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
 
 
 def _columns(rows: pl.DataFrame, names: tuple[str, str, str]) -> list[FloatArray]:

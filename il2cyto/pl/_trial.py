@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from matplotlib.figure import Figure
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._curves import curve_handles, period_handle
 from il2cyto.pl._endpoints import MOST_BARS, measure_course, response_rates
 from il2cyto.pl._labels import ALPHA, arms_of, label
@@ -37,6 +38,9 @@ TESTS: Final = {
     "MMRM cs, kenward-roger": "MMRM, compound-symmetric, Kenward-Roger",
     "MMRM cs, satterthwaite": "MMRM, compound-symmetric, Satterthwaite",
     "MMRM ar1, satterthwaite": "MMRM, autoregressive, Satterthwaite",
+    "ancova_hc3": "ANCOVA with HC3 standard errors",
+    "ancova": "ANCOVA",
+    "hodges_lehmann": "Hodges-Lehmann shift",
 }
 
 
@@ -47,6 +51,7 @@ def trial_endpoints(
     analysis_set: str = "mitt",
     treatment_weeks: Sequence[tuple[float, float]] = (),
     arms: Sequence[str] | None = None,
+    level: float = 0.95,
     simulated: bool = False,
 ) -> Figure:
     """Draw the clinical figure of a trial, a panel an endpoint: responses, activity, kidney, steroids, complement.
@@ -59,6 +64,8 @@ def trial_endpoints(
         Which, in this order. An endpoint without rows is left out.
     analysis_set, treatment_weeks, arms
         As in :func:`response_rates` and :func:`measure_course`.
+    level
+        Coverage of the tables' intervals, 0-1, for the caption.
     simulated
         Write SIMULATED DATA at the foot.
 
@@ -71,6 +78,8 @@ def trial_endpoints(
     ValueError
         No endpoint has rows.
     """
+    for name, table in tables.items():
+        require_frame(table, caller=f"trial_endpoints: {name}")
     binary, continuous = tables.get("binary_endpoints"), tables.get("continuous_endpoints")
     kinds = {name: kind for name in endpoints if (kind := _kind(name, binary, continuous)) is not None}
     if not kinds:
@@ -103,7 +112,7 @@ def trial_endpoints(
             arms,
             shaded=bool(treatment_weeks) and "continuous" in kinds.values(),
         )
-        add_footer(figure, _caption(kinds, tables, analysis_set), simulated=simulated)
+        add_footer(figure, _caption(kinds, tables, analysis_set, f"{100 * level:g} %"), simulated=simulated)
     return figure
 
 
@@ -124,17 +133,17 @@ def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | No
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str) -> str:
+def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str, level: str) -> str:
     parts = []
     if (binary := tables.get("binary_endpoints")) is not None and "binary" in kinds.values():
         parts.append(
-            f"Responses: share of subjects with its 95 % interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
+            f"Responses: share of subjects with its {level} interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
         )
         drawn = binary.filter(pl.col("endpoint").is_in([n for n, kind in kinds.items() if kind == "binary"]))
         bars = drawn.group_by("endpoint").agg(pl.col("visit").n_unique())["visit"] <= MOST_BARS
         parts += _tests(tables.get("binary_contrasts"), "p_method", all_shown=bool(bars.all()))
     if "continuous" in kinds.values():
-        parts.append("Measurements: mean with its 95 % interval; n below the axis")
+        parts.append(f"Measurements: mean with its {level} interval; n below the axis")
         parts += _tests(tables.get("continuous_contrasts"), "model", all_shown=False)
     return ". ".join(parts) + "."
 

@@ -96,6 +96,7 @@ def endpoint_section(results: Results) -> Section | None:
         {name: found for name in _CLINICAL if (found := results.table(name)) is not None},
         treatment_weeks=results.treatment_weeks,
         arms=results.arms or None,
+        level=results.level,
         simulated=results.simulated,
     )
     alt = "A panel for each clinical endpoint by visit and arm, with intervals; the numbers are in the tables below."
@@ -236,7 +237,7 @@ def _effects(results: Results) -> Iterator[Part]:
             picture(
                 forest,
                 alt=f"Odds ratio between arms of each population at visit {at}.",
-                caption=f"Odds ratio with its interval at {at}, {compared}; above 1: more in the former{simulated}.",
+                caption=f"Odds ratio with its {100 * results.level:g} % interval at {at}, {compared}; above 1: more in the former{simulated}.",
             ),
             picture(grid, alt="Log odds ratio between arms by population and visit."),
         ),

@@ -72,7 +72,7 @@ def test_tables_of_the_run_are_shown_with_their_numbers(results: Path) -> None:
     shown = document.xpath("//div[@data-table='binary_endpoints']//tbody/tr")
     assert len(shown) == tables.binary_endpoints().height
     first = [cell.text_content() for cell in shown[0].xpath("td")]
-    assert first[:9] == ["sri4", "mitt", "nri", "W12", "12.0", "placebo", "9", "30", "30.0"]
+    assert first[:9] == ["sri4", "mitt", "nri", "W12", "12", "placebo", "9", "30", "30.0"]
     assert len(document.xpath("//section[@id='study']//img")) == 1
 
 
