@@ -93,32 +93,35 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         yield _variance(tables)
         return
     if fits.full:
-        fitted = [result for found in fits.full.values() for result in found.models.values()]
-        used = [result.diagnostics.covariance for result in fitted]
-        counts = ", ".join(f"{_STRUCTURES.get(name, name)} in {used.count(name)}" for name in dict.fromkeys(used))
-        ddf = "; ".join(_DDF.get(name, name) for name in dict.fromkeys(result.diagnostics.ddf for result in fitted))
-        adjusted = ", ".join(["the logit at baseline", *map(_plain, s.covariates)])
-        yield "The unit of analysis is the subject; cells are not replicates. Of c events among n in the denominator the empirical logit "
-        yield "ln((c + 1/2)/(n - c + 1/2)) was analysed by a mixed model for repeated measures (REML) of the visits after baseline, with "
-        terms = "arm, visit, arm × visit" if len(inputs.arms) > 1 else "visit"
-        yield f"{terms} and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
-        yield "without a baseline value are not in it, and missing values are taken as missing at random. "
-        yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
-        effects = "; effects are odds ratios" if inputs.contrasts else ""
-        yield f"Adjusted medians are the inverse logit of marginal means{effects}."
+        yield from _mixed_model(inputs, fits)
     if inputs.contrasts:
         at = f" The primary contrast is that at {_plain(inputs.primary)}." if inputs.primary else ""
         yield f"Arms were compared with {_plain(str(inputs.control))} at each visit.{at}"
-    if inputs.contrasts and inputs.on_drug:
-        yield f"The effect on drug is the mean of the contrasts at {_plain(', '.join(inputs.on_drug))}."
-    if inputs.contrasts:
+        if inputs.on_drug:
+            yield f"The effect on drug is the mean of the contrasts at {_plain(', '.join(inputs.on_drug))}."
         yield "Sensitivity analyses: analysis of covariance of the logit at each visit (HC3 standard errors); Hodges-Lehmann difference and "
         yield "Wilcoxon test of the change of the logit; "
-        low = "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
-        yield low
+        yield "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
     yield "Changes within arms: Wilcoxon's signed rank test with the Hodges-Lehmann median, and the mixed model's marginal mean minus the "
     yield f"mean baseline. Intervals cover {percent}; p values are two-sided."
     yield _variance(tables)
+
+
+def _mixed_model(inputs: Inputs, fits: Fits) -> Iterator[str]:
+    s = inputs.settings
+    fitted = [result for found in fits.full.values() for result in found.models.values()]
+    used = [result.diagnostics.covariance for result in fitted]
+    counts = ", ".join(f"{_STRUCTURES.get(name, name)} in {used.count(name)}" for name in dict.fromkeys(used))
+    ddf = "; ".join(_DDF.get(name, name) for name in dict.fromkeys(result.diagnostics.ddf for result in fitted))
+    adjusted = ", ".join(["the logit at baseline", *map(_plain, s.covariates)])
+    yield "The unit of analysis is the subject; cells are not replicates. Of c events among n in the denominator the empirical logit "
+    yield "ln((c + 1/2)/(n - c + 1/2)) was analysed by a mixed model for repeated measures (REML) of the visits after baseline, with "
+    terms = "arm, visit, arm × visit" if len(inputs.arms) > 1 else "visit"
+    yield f"{terms} and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
+    yield "without a baseline value are not in it, and missing values are taken as missing at random. "
+    yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
+    effects = "; effects are odds ratios" if inputs.contrasts else ""
+    yield f"Adjusted medians are the inverse logit of marginal means{effects}."
 
 
 def _variance(tables: Mapping[str, pl.DataFrame]) -> str:

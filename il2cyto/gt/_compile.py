@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     Vertices = Sequence[tuple[float, float]]
 
-#: A batch has a few kinds of files; the grids of a program take 0.1 MB for each polygon.
-_PROGRAMS: Recent[Program] = Recent(8)
+#: A batch has a few kinds of files, each read a few times; the grids of a program take 0.1 MB for each polygon.
+_PROGRAMS: Recent[Program] = Recent(32)
 
 
 def compile_plan(
@@ -42,16 +42,20 @@ def compile_plan(
     *,
     medians: bool = False,
     densities: bool = False,
+    only: frozenset[str] | None = None,
 ) -> Program:
-    """Compile the populations that have a cut and their channels; whether they have the events is seen after counting."""
+    """Compile the populations that have a cut and their channels; whether they have the events is seen after counting.
+
+    With `only`, no others than these, and the events of each are listed.
+    """
     fitted = [p for p in events.plan.template.populations if p.gate is not None and p.gate.fitted]
     sharpness = {p.name: _sharpness(decide(p)) for p in fitted}
     fixed = {p.name: versions(p.gate, d.cuts, d.spread) for p, d in _shaped(fitted, decide) if p.gate and d.cuts}
     sharpness.update({name: strict is exact for name, (strict, exact, _) in fixed.items()})
     drawn = tuple((name, tuple(map(tuple, polygons[name]))) for name in sorted(polygons))
-    key = (_kind_of(events), tuple(sharpness.items()), tuple(fixed.items()), drawn, medians, densities)
+    key = (_kind_of(events), tuple(sharpness.items()), tuple(fixed.items()), drawn, medians, densities, only)
     program = _PROGRAMS.get(
-        key, lambda: _Compiler(events, sharpness, polygons, fixed).compile(medians=medians, densities=densities)
+        key, lambda: _Compiler(events, sharpness, polygons, fixed, only).compile(medians=medians, densities=densities)
     )
     return bind(program, decide)
 
@@ -87,6 +91,7 @@ class _Compiler:
         sharpness: Mapping[str, bool | None],
         polygons: Mapping[str, Vertices],
         fixed: Mapping[str, tuple[Gate, Gate, Gate]],
+        only: frozenset[str] | None,
     ) -> None:
         self._plan, self._template = events.plan, events.plan.template
         self._sharpness, self._polygons = sharpness, polygons
@@ -94,12 +99,13 @@ class _Compiler:
         self._table = Table(events.file, events.plan)
         self._shapes = Shapes(self._table, polygons, self._rows, fixed)
         self._histograms: dict[tuple[str, str], int] = {}
-        self._listed = {p.parent for p in self._template.populations}
+        self._only = self._template.by_name.keys() if only is None else only
+        self._listed = {p.parent for p in self._template.populations} | (only or frozenset())
 
     def compile(self, *, medians: bool, densities: bool) -> Program:
         if medians:
             self._listed |= {p.name for p in self._template.reported}
-        for name in self._template.order:
+        for name in filter(self._only.__contains__, self._template.order):
             self._population(self._template.by_name[name])
         if medians:
             self._medians()
@@ -107,6 +113,7 @@ class _Compiler:
         return Program(
             **self._table.finish(),
             rows=self._rows,
+            lists=dict(self._table.lists),
             histograms=self._histograms,
             views=views,
             asked=self._shapes.asked,

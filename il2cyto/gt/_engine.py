@@ -76,6 +76,8 @@ class Engine:
     ----------
     n_usable
         Events that are finite in every channel of the plan.
+    block, positions
+        The stored numbers of the events at hand, and where each column of the file stands in them.
     counts
         By the program's counters.
     canvas
@@ -98,7 +100,8 @@ class Engine:
             np.zeros((n, LEVELS >> SHIFT, LEVELS >> SHIFT), dtype=np.uint32),
             np.zeros((n, LEVELS), dtype=np.uint32),
         )
-        place = dict(zip(program.columns, self._blocks.positions.tolist(), strict=True))
+        self.block = np.empty((0, 0))
+        self.positions = place = dict(zip(program.columns, self._blocks.positions.tolist(), strict=True))
         self._finite = np.array([place[column] for column in program.finite], dtype=np.int64)
         self._sources = _sources(program, place)
         self._linear = np.empty((program.n_columns + 1, rows))
@@ -116,7 +119,13 @@ class Engine:
             self._lengths[0] = _list_usable(block, self._finite, self._lists[0])
             self.n_usable += int(self._lengths[0])
             self._run_block(block)
+            self.block = block
             yield start, member
+
+    def events_of(self, name: str) -> npt.NDArray[np.uint32]:
+        """The events of a population in the block at hand, if the program lists them."""
+        at = self._program.lists[name]
+        return self._lists[at, : self._lengths[at]]
 
     def _run_block(self, block: npt.NDArray[np.floating]) -> None:
         p, at = self._program, 0

@@ -10,8 +10,8 @@ import numpy as np
 
 from il2cyto._keys import ROOT
 from il2cyto.gt._plan import Events
-from il2cyto.gt._rows import RowTree
-from il2cyto.gt._values import GLANCE, rescaled
+from il2cyto.gt._sample import draw_root, rescaled
+from il2cyto.gt._sampled_tree import GLANCE, SampledTree, few_of
 from il2cyto.template._expect import Correlation
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from il2cyto.gt._rows import Fit
+    from il2cyto.gt._sampled_tree import Fit
     from il2cyto.template import Expectation, GatingTemplate
 
     FloatArray = npt.NDArray[np.float64]
@@ -113,10 +113,11 @@ def panel_plausibility(events: Events, *, most: int = MOST) -> Plausibility:
     """
     from il2cyto.gt._propose import own_cuts
 
-    return judge(RowTree(events, own_cuts(), expected_of(events.plan.template), most=most), own_cuts)
+    among = draw_root(events).thinned(most)
+    return judge(SampledTree(events, own_cuts(), expected_of(events.plan.template), among=among), own_cuts)
 
 
-def judge(tree: RowTree, fit: Callable[[], Fit], *, left_out: str = "") -> Plausibility:
+def judge(tree: SampledTree, fit: Callable[[], Fit], *, left_out: str = "") -> Plausibility:
     """Test the expectations on a file whose populations are known; `fit` makes what gates it anew with other labels.
 
     Nothing is expected of the marker `left_out` of a control.
@@ -125,7 +126,7 @@ def judge(tree: RowTree, fit: Callable[[], Fit], *, left_out: str = "") -> Plaus
     findings = _findings(tree, unlabelled)
     if not any(finding.fails for finding in findings):
         return Plausibility(findings)
-    glance = RowTree(tree.events, fit(), expected_of(tree.template), most=MOST)
+    glance = SampledTree(tree.events, fit(), expected_of(tree.template), among=tree.few)
     return Plausibility(findings, _mend(glance, fit, unlabelled))
 
 
@@ -134,7 +135,7 @@ def expected_of(template: GatingTemplate) -> set[str]:
     return {name for expectation in template.expect for name in expectation.populations} - {ROOT}
 
 
-def _mend(tree: RowTree, fit: Callable[[], Fit], unlabelled: Mapping[str, str]) -> dict[str, str]:
+def _mend(tree: SampledTree, fit: Callable[[], Fit], unlabelled: Mapping[str, str]) -> dict[str, str]:
     """Find the exchange of fewest labels with which all hold that could be tested; of several, that with the widest margins."""
     tested = [i for i, finding in enumerate(_findings(tree, unlabelled)) if not np.isnan(finding.margin)]
     best: dict[str, str] = {}
@@ -150,7 +151,7 @@ def _mend(tree: RowTree, fit: Callable[[], Fit], unlabelled: Mapping[str, str]) 
     return best
 
 
-def _exchanges(tree: RowTree, unlabelled: Mapping[str, str]) -> list[dict[str, str]]:
+def _exchanges(tree: SampledTree, unlabelled: Mapping[str, str]) -> list[dict[str, str]]:
     """Marker -> label for the labels that move, those that move the fewest first."""
     named = (marker for expectation in tree.template.expect for marker in expectation.markers)
     channels = tree.plan.channels
@@ -167,7 +168,7 @@ def _exchanges(tree: RowTree, unlabelled: Mapping[str, str]) -> list[dict[str, s
 
 
 def _with_exchange(
-    tree: RowTree, labels: Mapping[str, str], fit: Callable[[], Fit], unlabelled: Mapping[str, str]
+    tree: SampledTree, labels: Mapping[str, str], fit: Callable[[], Fit], unlabelled: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     """Test the expectations with other labels; gate again only if a gate reads one of these."""
     gates = [tree.template.by_name[name].gate for name in tree.nodes if name != ROOT]
@@ -175,15 +176,15 @@ def _with_exchange(
         return _findings(tree, {**labels, **unlabelled})
     channels = tree.plan.channels
     plan = replace(tree.plan, channels={**channels, **{marker: channels[label] for marker, label in labels.items()}})
-    again = RowTree(Events(tree.events.file, plan), fit(), expected_of(tree.template), most=MOST)
+    again = SampledTree(Events(tree.events.file, plan), fit(), expected_of(tree.template), among=tree.few)
     return _findings(again, unlabelled)
 
 
-def _findings(tree: RowTree, labels: Mapping[str, str]) -> tuple[Finding, ...]:
+def _findings(tree: SampledTree, labels: Mapping[str, str]) -> tuple[Finding, ...]:
     return tuple(_finding(expectation, tree, labels) for expectation in tree.template.expect)
 
 
-def _finding(expectation: Expectation, tree: RowTree, labels: Mapping[str, str]) -> Finding:
+def _finding(expectation: Expectation, tree: SampledTree, labels: Mapping[str, str]) -> Finding:
     def values(marker: str, population: str) -> FloatArray:
         label = labels.get(marker, marker)
         if label not in tree.plan.channels or not tree.nodes[population].evaluable:
@@ -192,7 +193,7 @@ def _finding(expectation: Expectation, tree: RowTree, labels: Mapping[str, str])
             return tree.glance(marker, population)
         spec = tree.template.transform.of(marker).at_range(tree.plan.channels[label].range)
         x = rescaled(tree.linear(label, population), spec)
-        return x[:: -(-x.size // MOST) or 1]
+        return few_of(x)
 
     if isinstance(expectation, Correlation):
         x, y = (values(marker, expectation.within) for marker in expectation.markers)

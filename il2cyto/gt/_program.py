@@ -69,6 +69,8 @@ class Program:
         For each COLUMNS the columns of the file and their weights in up to four columns on the linear scale.
     rows
         Population -> its rows of membership, by version; populations that cannot be evaluated are absent.
+    lists
+        Population -> the list of its events in a block, where it has one.
     counters
         (population, version) or (population, channel) -> where its count is.
     histograms
@@ -89,6 +91,7 @@ class Program:
     parameters: FloatArray
     grids: tuple[IntArray, ByteArray, ByteArray]
     rows: Mapping[str, tuple[int, int, int]]
+    lists: Mapping[str, int]
     counters: Mapping[tuple[str, int | str], int]
     histograms: Mapping[tuple[str, str], int]
     asked: Mapping[int, Asked]

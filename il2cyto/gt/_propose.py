@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from il2cyto._keys import ROOT
 from il2cyto.gt._flags import Flag
 from il2cyto.gt._plausibility import expected_of, judge
-from il2cyto.gt._rows import RowTree
+from il2cyto.gt._sampled_tree import SampledTree
 from il2cyto.gt._types import Cut, Decision, Proposal
 from il2cyto.gt.methods import _corner, find_method
 from il2cyto.template import CornerGate, FixedGate, FmoGate, RefAxis, ValleyGate
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from il2cyto.gt._plan import Events, Plan
-    from il2cyto.gt._rows import Fit
+    from il2cyto.gt._sampled_tree import Fit
     from il2cyto.template import Gate, Population
 
     FloatArray = npt.NDArray[np.float64]
@@ -84,18 +83,17 @@ def propose(
     -----
     Only fitted gates that are not given, and what they stand on, are looked at. To a population of more than 100,000 events a gate
     is fitted by 50,000 to 100,000 of them: those chosen by a number that hangs on the event itself, so that the order of
-    events does not matter; the spread is that of so many events. Membership is found, and `n` counted, for all events.
-    Memory: the columns of the template where they have no more than 14 MB, else one block of the file; one bit for each event and
-    population, and one byte for each event, of a file of more than 100,000; some ten columns of at most 100,000 values.
+    events does not matter; the spread is that of so many events. `n` is counted among all events. Memory does not grow with
+    the file: see :class:`il2cyto.gt._sampled_tree.SampledTree`.
     """
     source = _OwnCuts(content, sample, given or {}, control)
     wanted = _open_gates(events.plan, source.given)
+    if not wanted:
+        return pl.DataFrame(schema=PROPOSAL_SCHEMA)
+    tree = SampledTree(events, source, expected_of(events.plan.template) if panel is None else (), only_fitted=wanted)
     if panel is None:
-        tree = RowTree(events, source, expected_of(events.plan.template), only_fitted=wanted)
         panel = judge(tree, own_cuts, left_out=control).reason
-    else:
-        RowTree(events, source, (), only_fitted=wanted)
-    return pl.DataFrame([(*row, panel) for row in source.rows], schema=PROPOSAL_SCHEMA, orient="row")
+    return pl.DataFrame(source.rows(tree, panel), schema=PROPOSAL_SCHEMA, orient="row")
 
 
 def panel_of(proposals: pl.DataFrame) -> str:
@@ -120,9 +118,9 @@ class _OwnCuts:
     def __init__(self, content: str, sample: str, given: Mapping[str, Mapping[str, float]], control: str) -> None:
         self._content, self._sample, self.given, self._control = content, sample, given, control.casefold()
         self._cuts: dict[str, Cut] = {}  # of gates on one channel, for the corners that refer to them
-        self.rows: list[tuple[Any, ...]] = []
+        self._found: list[tuple[Population, Gate, Proposal]] = []
 
-    def __call__(self, population: Population, gate: Gate, tree: RowTree) -> Decision:
+    def __call__(self, population: Population, gate: Gate, tree: SampledTree) -> Decision:
         if population.name in self.given:
             settled = self.given[population.name]
             if "cut" in settled:
@@ -138,7 +136,7 @@ class _OwnCuts:
             proposal = _corner.join(values, gate.slant, axes)
         else:
             proposal = _fit(values, gate, tree, rng)
-        self._record(population, gate, proposal, tree)
+        self._found.append((population, gate, proposal))
         if proposal.found:
             if "cut" in proposal.cuts:
                 self._cuts[population.name] = proposal.cuts["cut"]
@@ -150,25 +148,28 @@ class _OwnCuts:
             self._cuts[population.name] = Cut(fixed, spread=0.0)
         return Decision(None if fixed is None else {"cut": fixed}, flags=proposal.flags)
 
-    def _axis(self, axis: Gate, values: FloatArray, tree: RowTree, rng: np.random.Generator) -> Proposal:
+    def _axis(self, axis: Gate, values: FloatArray, tree: SampledTree, rng: np.random.Generator) -> Proposal:
         if not isinstance(axis, RefAxis):
             return _fit(values, axis, tree, rng)
         of = tree.template.by_name[axis.of].gate
         cut = Cut(of.at, spread=0.0) if isinstance(of, FixedGate) else self._cuts.get(axis.of)
         return Proposal.failed(f"{axis.of} has no cut") if cut is None else Proposal({"cut": cut})
 
-    def _record(self, population: Population, gate: Gate, proposal: Proposal, tree: RowTree) -> None:
-        n = tree.nodes[population.parent].count
-        for coordinate, c in proposal.cuts.items():
-            row = (
+    def rows(self, tree: SampledTree, panel: str) -> list[tuple[Any, ...]]:
+        """What was found, as rows of proposals."""
+        return [
+            (
                 *(self._sample, population.name, coordinate, gate.method),
                 *(c.value, c.spread, c.q05, c.q95, c.missing, c.quality),
-                *(n, _span(gate, coordinate, tree), int(proposal.flags), proposal.reason),
+                *(tree.nodes[population.parent].count, _span(gate, coordinate, tree)),
+                *(int(proposal.flags), proposal.reason, panel),
             )
-            self.rows.append(row)
+            for population, gate, proposal in self._found
+            for coordinate, c in proposal.cuts.items()
+        ]
 
 
-def _fit(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator) -> Proposal:
+def _fit(values: FloatArray, gate: Gate, tree: SampledTree, rng: np.random.Generator) -> Proposal:
     """Run a gate's method; where a valley has one peak, run its policy."""
     proposal = _run(values, gate, tree, rng)
     policy = gate.one_peak_gate() if isinstance(gate, ValleyGate) and not proposal.found else None
@@ -181,7 +182,7 @@ def _fit(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator
     return Proposal(second.cuts, second.flags | Flag.NO_VALLEY, reason, second.diagnostics)
 
 
-def _run(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator) -> Proposal:
+def _run(values: FloatArray, gate: Gate, tree: SampledTree, rng: np.random.Generator) -> Proposal:
     method = find_method(gate.method)
     name = getattr(gate, "reference", None)
     if name is None:
@@ -193,7 +194,7 @@ def _run(values: FloatArray, gate: Gate, tree: RowTree, rng: np.random.Generator
     return _off_the_events(proposal, values)
 
 
-def _values(gate: Gate, tree: RowTree, population: str) -> FloatArray:
+def _values(gate: Gate, tree: SampledTree, population: str) -> FloatArray:
     """Values of the gate's channels: (n,) for one, (n, k) for several."""
     columns = [tree.values(key, population) for key in gate.keys]
     return columns[0] if len(columns) == 1 else np.column_stack(columns)
@@ -211,18 +212,8 @@ def _off_the_events(proposal: Proposal, values: FloatArray) -> Proposal:
     return Proposal({**proposal.cuts, "cut": moved}, proposal.flags, proposal.reason, proposal.diagnostics)
 
 
-def _span(gate: Gate, coordinate: str, tree: RowTree) -> float:
-    """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values.
-
-    Slopes and logarithms of widths have no unit.
-    """
+def _span(gate: Gate, coordinate: str, tree: SampledTree) -> float:
+    """The unit in which cuts are compared; slopes and logarithms of widths have none."""
     if coordinate in ("slope", "log_l11", "log_l22"):
         return 1.0
-    key = gate.keys[0 if coordinate in ("x", "mean_x") else -1]  # of a line or a band, a height on the last channel
-    if tree.template.scale_of(key).method in ("logicle", "linear"):
-        return 1.0
-    x = tree.values(key, ROOT)
-    if not x.size:
-        return float("nan")
-    low, high = np.percentile(x, [0.1, 99.9])
-    return float(high - low)
+    return tree.widths[gate.keys[0 if coordinate in ("x", "mean_x") else -1]]  # of a line or a band, the last channel's

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from il2cyto.pl._curves import draw_course
 from il2cyto.pl._labels import ALPHA, arms_of, label, p_text
 from il2cyto.pl._theme import INK, SINGLE_COLUMN, arm_styles, printable, theme
 from il2cyto.pl._timeline import Timeline
@@ -220,20 +221,8 @@ def _courses(
         mine = _aligned(rows.filter(arm=arm), names)
         counts[arm] = mine["n"].fill_null(0).to_list()
         middle, low, high = _columns(mine, columns)
-        ax.errorbar(
-            timeline.along(mine),
-            middle,
-            yerr=np.abs([middle - low, high - middle]),
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.dashes,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            elinewidth=0.8,
-            capsize=1.6,
-            zorder=3,
-            label=f"_course {arm}",
-        )
+        errors = np.abs([middle - low, high - middle])
+        draw_course(ax, timeline.along(mine), middle, errors, style, label=f"_course {arm}")
     timeline.draw(ax)
     timeline.write_counts(ax, counts, styles)
     for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():

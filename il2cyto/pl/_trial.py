@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
+from il2cyto.pl._curves import curve_handles, period_handle
 from il2cyto.pl._endpoints import MOST_BARS, measure_course, response_rates
 from il2cyto.pl._labels import ALPHA, arms_of, label
-from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
+from il2cyto.pl._theme import DOUBLE_COLUMN, MM, SINGLE_COLUMN, add_footer, arm_styles, theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from matplotlib.artist import Artist
 
 #: The panels of a lupus trial's second figure, in its order; those without rows are left out.
 PANELS: Final = (
@@ -116,12 +117,10 @@ def _kind(name: str, binary: pl.DataFrame | None, continuous: pl.DataFrame | Non
 def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | None, *, shaded: bool) -> None:
     if table is None:
         return
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dashes, label=printable(arm, limit=30))
-        for arm, style in arm_styles(arms_of(table, arms)).items()
+    handles: list[Artist] = [
+        *curve_handles(arm_styles(arms_of(table, arms))),
+        *([period_handle()] if shaded else ()),
     ]
-    if shaded:
-        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 

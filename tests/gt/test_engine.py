@@ -14,7 +14,7 @@ from il2cyto.errors import FcsWarning
 from il2cyto.gt import Events, Flag, apply, make_plan, propose, reconcile
 from il2cyto.gt._apply import FinalCuts
 from il2cyto.gt._linear import last_below, linear_cuts
-from il2cyto.gt._rows import RowTree
+from il2cyto.gt._sampled_tree import SampledTree
 from il2cyto.gt._scale import Scale
 from il2cyto.gt._tree import Tree
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
@@ -72,22 +72,26 @@ def assert_same(path, template, *, cuts=None, polygons=None, on_logicle_edges=Fa
     assert not {"_linear", "_dimensions"} & vars(fresh).keys(), "applying made whole columns of events"
     for name, value in expected.items():
         np.testing.assert_equal(getattr(found, name), value, err_msg=f"{path.name}: {name}")
-    if not polygons and not on_logicle_edges and not template.dimensions:
-        assert_same_rows(file, events.plan, cuts)
+    if not polygons and not on_logicle_edges:
+        assert_same_in_samples(file, events.plan, cuts)
     return found
 
 
-def assert_same_rows(file, plan, cuts):
-    """Lists of events, by which cuts are proposed, hold the events that whole columns give."""
+def assert_same_in_samples(file, plan, cuts):
+    """Samples, by which cuts are proposed, hold the events that whole columns give: all of a small file."""
     source, template = FinalCuts(cuts, "s"), plan.template
     fresh = Events(file, plan)
-    sets = RowTree(fresh, lambda population, gate, tree: source.decide(population), template.order)
-    assert "_linear" not in vars(fresh), "sets of events made whole columns"
+    samples = SampledTree(fresh, lambda population, gate, tree: source.decide(population), template.order)
+    assert not {"_linear", "_dimensions"} & vars(fresh).keys(), "drawing samples made whole columns"
     tree = Tree(Events(file, plan), lambda population, gate, tree: source.decide(population))
+    usable = np.flatnonzero(tree.nodes["root"].mask)
+    whole = samples._samples.get("root")
     for name, node in tree.nodes.items():
-        assert sets.nodes[name].evaluable == node.evaluable, name
+        assert samples.nodes[name].evaluable == node.evaluable, name
         if node.evaluable:
-            np.testing.assert_array_equal(sets.rows(name), np.flatnonzero(node.mask), err_msg=name)
+            assert samples.nodes[name].count == node.count, name
+        if node.evaluable and whole is not None and whole.whole:
+            np.testing.assert_array_equal(usable[samples._mask(name, whole)], np.flatnonzero(node.mask), err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["tnk", "tbnk"])

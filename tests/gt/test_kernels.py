@@ -15,7 +15,7 @@ from scipy import stats
 from il2cyto.gt._kernels import _decorator
 from il2cyto.gt._kernels._order import median, median_distance, quantiles
 from il2cyto.gt._kernels._random import draw_poisson, poisson_constants, seeded, uniform
-from il2cyto.gt._values import rescaled
+from il2cyto.gt._sample import rescaled
 from il2cyto.pp import transform
 from il2cyto.template import Logicle
 
@@ -26,7 +26,8 @@ CALL = "import some_kernels as k; assert k.twice(2) == 4; s = k.twice.stats; pri
 def test_a_kernel_runs_where_no_folder_for_compiled_code_can_be_written(monkeypatch):
     asked = []
 
-    def njit(*, nogil, cache=False):
+    def njit(*, nogil, error_model, cache=False):
+        assert (nogil, error_model) == (True, "numpy")
         asked.append(cache)
         if cache:
             msg = "cannot cache function: no locator available"

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 
 from il2cyto.gt import Events, apply, make_plan, propose, reconcile
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
-from il2cyto.gt._rows import RowTree
+from il2cyto.gt._sample import MOST, draw_root
+from il2cyto.gt._sampled_tree import ENOUGH, SampledTree
 from il2cyto.gt._tree import Tree
 from il2cyto.gt._types import Decision
 from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
@@ -63,17 +64,17 @@ def test_given_cuts_are_not_proposed_and_those_below_them_are_what_they_were(pro
 
 def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
     looked_at = []
-    values = RowTree.values
+    scaled = SampledTree._scaled
 
-    def note(self, key, population):
-        looked_at.append((key, population))
-        return values(self, key, population)
+    def note(self, key, population, sample):
+        looked_at.append(key)
+        return scaled(self, key, population, sample)
 
-    monkeypatch.setattr(RowTree, "values", note)
+    monkeypatch.setattr(SampledTree, "_scaled", note)
     given = {name: cuts for name, cuts in cuts_of(proposals).items() if name != "CD4pos"}
     again = propose(events_of(), sample="s", content="simulated", given=given, panel="")
     assert again["population"].to_list() == ["CD4pos"]
-    assert {key for key, _ in looked_at} == {"FSC-A", "FSC-H", "SSC-A", "viability", "CD45", "CD3", "CD4"}
+    assert set(looked_at) == {"FSC-A", "FSC-H", "SSC-A", "viability", "CD45", "CD3", "CD4"}
     looked_at.clear()
     assert_frame_equal(
         propose(events_of(), sample="s", content="simulated", given=cuts_of(proposals), panel=""),
@@ -119,9 +120,9 @@ def test_memory_hardly_grows_with_the_file(tmp_path):
     found, large = peak_of(propose, events_of(many), sample="s", content="simulated")
     assert found["value"].is_finite().all()
     assert found["n"].to_numpy().max() > 1_000_000
-    # 4 bytes an event: one bit for each of 25 populations, and a lot.
-    assert large < small + 4 * 800_000 + 2e6
-    assert large < 24e6
+    # Samples hold 50,000 to 100,000 events each: between these numbers, memory may be more for fewer events.
+    assert large < 1.2 * small
+    assert large < 40e6
     cuts = reconcile(own, pl.DataFrame({"sample": ["s"], "batch": ["b"], "subject": ["p"]}), TNK)
     _, small = peak_of(apply, events_of(few), cuts, sample="s", keep_densities=True)
     _, large = peak_of(apply, events_of(many), cuts, sample="s", keep_densities=True)
@@ -132,16 +133,45 @@ def test_memory_hardly_grows_with_the_file(tmp_path):
 def test_of_a_population_of_many_events_a_sample_is_taken_that_hangs_on_them_and_not_on_their_order(tmp_path):
     paths = enlarged(tmp_path / "a.fcs", 350_000), enlarged(tmp_path / "b.fcs", 350_000, shuffled=True)
     trees = [
-        RowTree(events_of(path), lambda *_: Decision({"cut": 0.1}), (), only_fitted=["cells", "singlets"])
+        SampledTree(events_of(path), lambda *_: Decision({"cut": 0.1}), (), only_fitted=["cells", "singlets"])
         for path in paths
     ]
+    whole = Tree(events_of(paths[0]), lambda *_: Decision(None))
     for key in ("FSC-A", "SSC-A"):
         first, second = (np.sort(tree.values(key, "inside")) for tree in trees)
-        assert 49_000 < first.size <= 100_000
+        assert ENOUGH <= first.size <= MOST
         np.testing.assert_array_equal(first, second)
-        every = np.sort(trees[0]._values.linear([key], trees[0]._bits("inside"), 1)[key])
+        every = np.sort(whole.events.scaled(key)[whole.nodes["inside"].mask])
         assert every.size == trees[0].nodes["inside"].count
         # The sample's median lies within four standard errors of the median of all.
-        assert abs(np.searchsorted(every, np.median(trees[0].linear(key, "inside"))) / every.size - 0.5) < 2 / np.sqrt(
-            first.size
-        )
+        rank = np.searchsorted(every, np.median(first)) / every.size
+        assert abs(rank - 0.5) < 2 / np.sqrt(first.size)
+
+
+def test_a_large_file_gives_the_counts_and_the_cuts_that_whole_columns_give(tmp_path):
+    """Rare populations are sampled anew from the whole file: none has fewer events to fit than it need have."""
+    events = events_of(enlarged(tmp_path / "a.fcs", 350_000))
+    looked_at = {}
+
+    def fit(population, gate, tree):
+        for name in (population.parent, getattr(gate, "reference", None)):
+            if name is not None:
+                looked_at[name] = tree.values(gate.keys[0], name).size
+        return Decision(cuts.get(population.name))
+
+    cuts = cuts_of(propose(events, sample="s", content="simulated"))
+    tree = SampledTree(events, fit, TNK.order)
+    whole = Tree(events, lambda population, gate, tree: Decision(cuts.get(population.name)))
+    assert len(looked_at) > 8
+    for name, node in whole.nodes.items():
+        assert (tree.nodes[name].evaluable, tree.nodes[name].count) == (node.evaluable, node.count), name
+        if name in looked_at:
+            assert min(node.count, ENOUGH) <= looked_at[name] <= min(node.count, MOST), name
+
+
+def test_events_that_are_all_alike_make_a_small_sample_and_no_harm(tmp_path):
+    write_fcs(tmp_path / "alike.fcs", np.full((250_000, 2), 7, dtype=np.float32), names=["FSC-A", "SSC-A"])
+    one = {"name": "p", "parent": "root", "gate": {"method": "fixed", "channel": "FSC-A", "at": 1, "keep": "above"}}
+    head = {"schema": "il2cyto/gating-template/1", "name": "t", "version": "1"}
+    template = TNK.model_validate({**head, "populations": [one]})
+    assert len(draw_root(events_of(tmp_path / "alike.fcs", template))) <= 250_000

@@ -1,4 +1,4 @@
-"""Values of single channels for lists of events: gathered from stored rows, compensated, brought to a logicle scale."""
+"""Samples of events: taken from blocks of stored rows, compensated, brought to a logicle scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[Any]
     Rows = npt.NDArray[np.uint32]
-    Bits = npt.NDArray[np.uint8]
+    Lots = npt.NDArray[np.uint8]
 
 #: Steps of the table of a scale: sign-free float32 by exponent and 7 bits of the mantissa; from `LAST_STEP` on not finite.
 STEPS, LAST_STEP = 1 << 15, 0x7F7F
@@ -25,60 +25,46 @@ _WITHIN_STEP = 1.0 / (1 << 16)
 
 
 @kernel
-def list_finite(block: Block, start: int, needed: IntArray, found: Rows) -> int:
-    """List the events of a block that are finite in the `needed` columns, numbered from `start`."""
-    count = 0
-    for i in range(block.shape[0]):
-        finite = True
-        for column in needed:
-            finite &= math.isfinite(block[i, column])
-        found[count] = start + i
-        count += finite
-    return count
-
-
-@kernel
-def gather(block: Block, start: int, rows: Rows, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
-    """Fill `out` with weighted sums of stored columns, in the order of pp.compensate; the block begins with event `start`."""
+def gather(stored: Block, rows: Rows, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
+    """Fill `out` with weighted sums of stored columns, in the order of pp.compensate."""
     for i in range(rows.size):
-        row, total = rows[i] - start, 0.0
+        total = 0.0
         for k in range(positions.size):
-            total += np.float64(block[row, positions[k]]) * weights[k]
+            total += np.float64(stored[rows[i], positions[k]]) * weights[k]
         out[i] = total
 
 
 @kernel
-def list_bits(bits: Bits, start: int, n: int) -> Rows:
-    """List the events whose bit is set among `n` from `start` on, a multiple of 8."""
-    rows, count = np.empty(n + 8, dtype=np.uint32), 0
-    for k in range(start >> 3, (start + n + 7) >> 3):
-        byte = bits[k]
-        if byte:
-            for j in range(8):
-                rows[count] = 8 * k + j
-                count += (byte >> (7 - j)) & 1
-    return rows[:count]
+def take(
+    block: Block, numbers: IntArray, events: Rows, columns: IntArray, share: int, count: int, stored: Block, lots: Lots
+) -> int:
+    """Append to `stored` some columns of those events whose lot, 0 to 255, is below the share; return how many there are now.
 
-
-@kernel
-def set_bits(bits: Bits, rows: Rows, chosen: npt.NDArray[np.bool_]) -> int:
-    """Set the bits of the chosen ones among some events; how many those are."""
-    count = 0
-    for i in range(rows.size):
-        bits[rows[i] >> 3] |= np.uint8(chosen[i]) << np.uint8(7 - (rows[i] & 7))
-        count += chosen[i]
-    return count
-
-
-@kernel
-def draw_lots(numbers: IntArray, columns: IntArray, lots: Bits) -> None:
-    """Give each event a lot from 0 to 255 that hangs on its own numbers alone, taken as integers."""
-    for i in range(numbers.shape[0]):
+    A lot hangs on the event's own numbers alone, which `numbers` shows as integers.
+    """
+    for i in events:
         mixed = np.uint64(0)
         for k in columns:
             mixed = (mixed ^ np.uint64(numbers[i, k])) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-        lots[i] = mixed >> np.uint64(56)
+        lot = mixed >> np.uint64(56)
+        if lot < share:
+            for k in range(columns.size):
+                stored[count, k] = block[i, columns[k]]
+            lots[count] = lot
+            count += 1
+    return count
+
+
+@kernel
+def leave_out(share: int, count: int, stored: Block, lots: Lots) -> int:
+    """Keep those of the first `count` events whose lot is below the share, in their order; return how many."""
+    kept = 0
+    for i in range(count):
+        if lots[i] < share:
+            stored[kept], lots[kept] = stored[i], lots[i]
+            kept += 1
+    return kept
 
 
 @kernel

@@ -115,17 +115,25 @@ def _ellipse(x: float, y: float, p: FloatArray) -> int:
 
 @kernel
 def singlet(events: IntArray, x: FloatArray, y: FloatArray, p: FloatArray, answer: ByteArray) -> bool:
-    """As _shapes.singlet; after the transforms: intercept, slope, width, centre, sxx, n, and 1 for the lower side alone."""
-    unsure = False
-    q = p[2 * TRANSFORM_SIZE :]
-    intercept, slope, width, centre, sxx, n, lower = q[0], q[1], q[2], q[3], q[4], q[5], q[6] == 1.0
+    """As _shapes.singlet; after the transforms: intercept, slope, width, centre, sxx, n, and 1 for the lower side alone.
+
+    The squares of residual and half width are compared, and nothing is divided for each event.
+    """
+    unsure, q = False, p[TRANSFORM_SIZE:]
+    intercept, slope, width, centre, sxx, n, lower = q[6], q[7], q[8], q[9], q[10], q[11], q[12] == 1.0
+    straight = p[0] == LINEAR and q[0] == LINEAR  # as nearly always
+    add_x, by_x, add_y, by_y = p[1], 1.0 / p[2], q[1], 1.0 / q[2]
+    square, more, by_sxx = width * width, 1.0 + 1.0 / n, 1.0 / sxx
     for i in events:
-        area, height = _transform(x[i], p), _transform(y[i], p[TRANSFORM_SIZE:])
-        residual = height - intercept - slope * area
-        band = width * math.sqrt(1.0 + (1.0 / n + (area - centre) ** 2 / sxx))
-        distance = residual + band if lower else band - abs(residual)
-        inside = np.uint8(distance >= 0.0)
-        if abs(distance) <= 1e-10 * (abs(height) + abs(intercept) + abs(slope * area) + band):
+        area, height = (x[i] + add_x) * by_x, (y[i] + add_y) * by_y
+        if not straight:
+            area, height = _transform(x[i], p), _transform(y[i], q)
+        rise, away = slope * area, area - centre
+        residual = height - intercept - rise
+        band = square * (more + away * away * by_sxx)
+        beyond, size = residual * residual - band, abs(height) + abs(intercept) + abs(rise)
+        inside = np.uint8((beyond <= 0.0) | (lower & (residual >= 0.0)))
+        if abs(beyond) <= 1e-10 * (size * size + band):
             inside, unsure = np.uint8(UNSURE), True
         answer[i] = inside
     return unsure
