@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from il2cyto.analysis._unseen import IMPUTATIONS
 from il2cyto.cohort._absolute import BEADS, DUAL_PLATFORM, VOLUMETRIC
 from il2cyto.study import ClinicalSettings
 
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from il2cyto.analysis._populations import Fits
 
 _PACKAGES: Final = ("il2cyto", "numpy", "scipy", "polars", "anndata")
-_STRUCTURES: Final = {"us": "unstructured", "ar1": "first-order autoregressive", "cs": "compound-symmetric"}
+_STRUCTURES: Final = {
+    "us": "unstructured",
+    "toep": "Toeplitz",
+    "toeph": "heterogeneous Toeplitz",
+    "ad": "ante-dependent",
+    "adh": "heterogeneous ante-dependent",
+    "ar1": "first-order autoregressive",
+    "cs": "compound-symmetric",
+}
 _DDF: Final = {
     "kenward-roger": "Kenward and Roger's degrees of freedom and adjusted standard errors",
     "satterthwaite": "Satterthwaite's degrees of freedom",
@@ -116,9 +125,28 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         yield "Wilcoxon test of the change of the logit; "
         low = "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
         yield low
+    if "population_delta" in tables:
+        yield from _delta(inputs, tables["population_delta"])
     yield "Changes within arms: Wilcoxon's signed rank test with the Hodges-Lehmann median, and the mixed model's marginal mean minus the "
     yield f"mean baseline. Intervals cover {percent}; p values are two-sided."
     yield _variance(tables)
+
+
+def _delta(inputs: Inputs, table: pl.DataFrame) -> Iterator[str]:
+    missing = (
+        table.select("population", "missing_treatment", "missing_control").drop_nulls().unique(maintain_order=True)
+    )
+    shifts = _plain(", ".join(f"{delta:+g}" if delta else "0" for delta in inputs.settings.deltas))
+    yield f"Where values were missing at {_plain(str(inputs.primary))} (in {missing['population'].n_unique()} populations), they were imputed "
+    yield f"{IMPUTATIONS} times as if missing at random, given arm, baseline and all visits; those of treated subjects were then shifted by "
+    yield f"{shifts} log odds, and analyses of covariance pooled by Rubin's rules (Barnard and Rubin's degrees of freedom): a tipping-point "
+    tips = table.filter("tips")
+    told = (
+        "no verdict changed."
+        if not tips.height
+        else f"the verdict changed in {_plain(', '.join(tips['population'].unique(maintain_order=True)))}."
+    )
+    yield f"analysis of data that are not missing at random; {told}"
 
 
 def _variance(tables: Mapping[str, pl.DataFrame]) -> str:
@@ -147,6 +175,10 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
                 yield " Strata: Cochran-Mantel-Haenszel, common risk difference with the intervals of Sato and of Miettinen and Nurminen."
             if other["method"].str.starts_with("g-computation").any():
                 yield f" Adjusted for {_plain(', '.join(s.covariates))}: logistic g-computation with the robust variance of Ye et al. (2023)."
+    if (tipping := tables.get("binary_tipping")) is not None:
+        tips = tipping.filter("tips").height
+        yield f"Tipping point of {tipping['endpoint'][0]} at {_plain(tipping['visit'][0])}: of {tipping.height} outcomes that missing subjects of "
+        yield f"mITT could have had, {tips} change the verdict of the test."
     if found.sets is not None:
         counts = {name: int(found.sets[name].sum() or 0) for name in ("itt", "mitt", "safety")}
         yield f"Analysis sets: {counts['itt']} randomised (ITT), {counts['mitt']} with a dose and an assessment after baseline (mITT), "
@@ -218,6 +250,11 @@ def _references(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) 
         yield "Miettinen and Nurminen, Stat Med 1985;4:213"
     if "binary_contrasts" in has:
         yield "Newcombe, Stat Med 1998;17:873"
+    if "population_delta" in has:
+        yield "Barnard and Rubin, Biometrika 1999;86:948"
+        yield "Cro et al., Stat Med 2020;39:2815"
+    if "binary_tipping" in has:
+        yield "Yan, Lee and Li, J Biopharm Stat 2009;19:1085"
     if "response" in has:
         yield "DeLong et al., Biometrics 1988;44:837"
     if "population_contrasts" in has:
