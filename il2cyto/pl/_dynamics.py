@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import cycle
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,15 @@ from matplotlib.ticker import MaxNLocator
 from il2cyto import tl
 from il2cyto._keys import ROOT, Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
-from il2cyto.pl._labels import ALPHA, p_column
+from il2cyto.pl._labels import (
+    ALPHA,
+    FEWEST_FOR_INTERVAL,
+    Interval,
+    interval_key,
+    interval_text,
+    p_column,
+    require_interval,
+)
 from il2cyto.pl._subjects import subject_styles
 from il2cyto.pl._theme import (
     DOUBLE_COLUMN,
@@ -36,15 +44,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-ERRORS: Final = {"sem": "SEM", "ci": "95 % confidence interval"}
 COLUMNS: Final = 3
 #: A panel with its title, and the legend above the panels, without what stands below the axis.
 PANEL_HEIGHT: Final = 47 * MM
 LEGEND_HEIGHT: Final = 7 * MM
-#: The t interval of two subjects is 9 SEM to either side: drawn, it says nothing and flattens everything else.
-FEWEST_FOR_INTERVAL: Final = 3
+#: Points between the axes and the title where asterisks stand between them.
+ABOVE_ASTERISKS: Final = 11.0
 #: Share of the axis over which groups stand beside each other where all have the same single visit.
 ONE_VISIT: Final = 0.05
 
@@ -54,17 +62,17 @@ def dynamics(
     *,
     populations: Sequence[str] | None = None,
     denominator: str | None = None,
-    error: Literal["sem", "ci"] = "sem",
+    interval: Interval = "ci",
     individuals: bool = True,
     highlight: Sequence[str] = (),
     group: str = Obs.ARM,
     contrasts: pl.DataFrame | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw each population's mean over the visits, arm by arm, with its error and the number of subjects.
+    """Draw each population's mean over the visits, arm by arm, with its interval and the number of subjects.
 
     The picture of :func:`il2cyto.tl.summarise_dynamics`, whose numbers it shows unchanged. Gaps stay gaps. Treatment
-    periods are shaded; the caption names the error bars. Studies without arms give one curve, studies without weeks an
+    periods are shaded; legend and caption name the bars. Studies without arms give one curve, studies without weeks an
     axis of visits; with one visit the groups stand beside each other. A population without any value says so.
 
     Parameters
@@ -75,8 +83,9 @@ def dynamics(
         One panel each; the endpoints in the object if None.
     denominator
         Divide by the events of this population in place of the parent's.
-    error
-        What the bars show: the standard error of the mean, or its 95 % t interval, which is drawn from three subjects on.
+    interval
+        What the bars show: ``ci``, the 95 % t interval of the mean, as tables and report have it, drawn from three subjects
+        on; or ``sem``, its standard error, as many papers do: about a 68 % interval, half as wide.
     individuals
         Draw each subject as a faint line behind the mean; a value without a neighbour is a dot.
     highlight
@@ -98,11 +107,9 @@ def dynamics(
     PopulationError
         Unknown population or denominator, or no endpoint in the object.
     ValueError
-        `error` is unknown, `axes` are fewer than populations, or a subject of `highlight` is not in the object.
+        `interval` is unknown, `axes` are fewer than populations, or a subject of `highlight` is not in the object.
     """
-    if error not in ERRORS:
-        msg = f"dynamics: no error {error!r}; allowed are {', '.join(map(repr, ERRORS))}."
-        raise ValueError(msg)
+    require_interval(interval, caller="dynamics")
     names = list(dict.fromkeys(populations or endpoint_populations(adata, denominator=denominator)))
     if axes is not None and len(axes) < len(names):
         msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
@@ -125,10 +132,10 @@ def dynamics(
             of_population = pl.col(Var.POPULATION) == name
             if individuals:
                 _draw_individuals(ax, values.filter(of_population), timeline, styles, aside)
-            _draw_means(ax, summary.filter(of_population), timeline, styles, aside, error)
+            _draw_means(ax, summary.filter(of_population), timeline, styles, aside, interval)
             _draw_highlighted(ax, values.filter(of_population), timeline, highlight)
             title, unit = _titles(adata, name, denominator)
-            _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
+            _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit, marked=contrasts is not None)
             timeline.draw(ax)
             if not summary.filter(of_population)["n"].sum():
                 ax.text(0.5, 0.5, "not evaluable in any sample", transform=ax.transAxes, ha="center", va="center")
@@ -138,10 +145,10 @@ def dynamics(
                 _mark_differences(ax, contrasts.filter(of_population), timeline)
         figure = panels[0].figure.get_figure(root=True)
         spare = panels[len(names) :] if axes is None else []
-        _add_legend(figure, spare, styles, timeline, highlight)
+        _add_legend(figure, spare, styles, timeline, highlight, interval)
         simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
-        whose = "" if len(styles) == 1 else " of each arm" if group == Obs.ARM else f" by {group}"
-        caption = _caption(error, timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
+        whose = "" if len(styles) == 1 else " of each arm" if group == Obs.ARM else f" by {group}{_pooled(adata)}"
+        caption = _caption(interval, timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
         if axes is None:
             rows = -(-len(names) // COLUMNS)
             figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
@@ -215,14 +222,14 @@ def _draw_means(
     timeline: Timeline,
     styles: dict[str, ArmStyle],
     aside: dict[str, float],
-    error: str,
+    interval: str,
 ) -> None:
     for arm, style in styles.items():
         rows = summary.filter(pl.col(Obs.ARM) == arm)
         mean = rows["mean"].to_numpy()
-        interval = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
-        interval[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
-        bars = rows["sem"].to_numpy() if error == "sem" else interval
+        limits = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
+        limits[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
+        bars = rows["sem"].to_numpy() if interval == "sem" else limits
         ax.errorbar(
             timeline.along(rows) + aside[arm],
             mean,
@@ -248,7 +255,7 @@ def _mark_differences(ax: Axes, contrasts: pl.DataFrame, timeline: Timeline) -> 
             ax.annotate(
                 "*",
                 (timeline.position[visit], 1),
-                (0, -2),
+                (0, 1),
                 xycoords=ax.get_xaxis_transform(),
                 textcoords="offset points",
                 ha="center",
@@ -263,14 +270,14 @@ def _counts(summary: pl.DataFrame, styles: dict[str, ArmStyle]) -> dict[str, lis
     return {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in styles}
 
 
-def _label_axes(ax: Axes, title: str, unit: str) -> None:
+def _label_axes(ax: Axes, title: str, unit: str, *, marked: bool) -> None:
     # Frequencies end at 0 and 1; the interval of a mean of two subjects need not, and would flatten everything else.
     ax.set_ylim(0, min(ax.get_ylim()[1], 1.0))
     ax.yaxis.set_major_locator(MaxNLocator(5))
     # The data stay fractions; only the label is percent.
     ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}")
     ax.set_ylabel(unit)
-    ax.set_title(title, loc="left", weight="bold")
+    ax.set_title(title, loc="left", weight="bold", pad=ABOVE_ASTERISKS if marked else None)
 
 
 def _titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str]:
@@ -291,9 +298,14 @@ def _label(adata: AnnData, name: str) -> str:
 
 
 def _add_legend(
-    figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline, highlight: Sequence[str]
+    figure: Figure,
+    spare: list[Axes],
+    styles: dict[str, ArmStyle],
+    timeline: Timeline,
+    highlight: Sequence[str],
+    interval: str,
 ) -> None:
-    handles: list[Line2D | Patch] = [
+    handles: list[Artist] = [
         Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dashes, label=printable(arm, limit=30))
         for arm, s in styles.items()
         if len(styles) > 1
@@ -310,22 +322,34 @@ def _add_legend(
         )
         for subject, s in subject_styles(highlight).items()
     ]
+    handles.append(interval_key(interval))
     if len(timeline.periods):
         handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
     for ax in spare:
         ax.set_axis_off()
     if spare:
         spare[0].legend(handles=handles, loc="upper left")
-    elif handles:
+    else:
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
+def _pooled(adata: AnnData) -> str:
+    """Say that groups which are no arms hold subjects of several."""
+    return ", arms together" if Obs.ARM in adata.obs and adata.obs[Obs.ARM].nunique() > 1 else ""
+
+
 def _caption(
-    error: str, timeline: Timeline, summary: pl.DataFrame, *, individuals: bool, whose: str, tests: pl.DataFrame | None
+    interval: str,
+    timeline: Timeline,
+    summary: pl.DataFrame,
+    *,
+    individuals: bool,
+    whose: str,
+    tests: pl.DataFrame | None,
 ) -> str:
-    few = error == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
+    few = interval == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
     from_on = f" (where there are {FEWEST_FOR_INTERVAL} or more)" if few else ""
-    parts = [f"Mean and {ERRORS[error]} of the subjects{whose}{from_on}"]
+    parts = [f"Mean and {interval_text(interval)} of the subjects{whose}{from_on}"]
     if individuals:
         parts.append(f"{'thin lines' if len(timeline.position) > 1 else 'dots'}: single subjects")
     if len(timeline.periods):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,14 @@ class Results:
     def treatment_weeks(self) -> list[tuple[float, float]]:
         """Periods on treatment."""
         return [(float(start), float(end)) for start, end in self.facts.get(Uns.TREATMENT_WEEKS, ())]
+
+    @property
+    def level(self) -> float:
+        """Coverage of the tables' intervals, 0-1: that of the study file the analysis has kept, else 0.95."""
+        kept = self.folder / "inputs" / "trial.json"
+        if not kept.is_file():
+            return 0.95
+        return 1 - float(json.loads(kept.read_text("utf-8")).get("analysis", {}).get("alpha", 0.05))
 
     def table(self, name: str) -> pl.DataFrame | None:
         """Give a table, or None where the run has none of this name or it has no rows."""
