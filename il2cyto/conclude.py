@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from il2cyto.analysis import Analysis
     from il2cyto.io import ClinicalData
-    from il2cyto.study import TrialFile
+    from il2cyto.study import Trial, TrialFile
 
 _RESPONSES: Final = ("sri4", "nephritis_remission")
 #: Rows of the table of adverse events that a reader looks for first.
@@ -194,7 +194,7 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def _study(study: str | Path) -> tuple[Any, ClinicalData | None]:
+def _study(study: str | Path) -> tuple[Trial, ClinicalData]:
     trial = read_trial(study)
     return trial, read_clinical(trial)
 

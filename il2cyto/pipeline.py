@@ -184,12 +184,13 @@ def _run(
     file = study / "study.yaml" if study.is_dir() else study
     command = "gate" if more is None else "run"
     with record_run(about, gates, out, file=file, command=command, settings=settings) as record:
+        cache = open_cache(out / "shards", shards)
         gated = gate_study(
             about,
             gates=gates,
             workers=workers,
             dask=dask,
-            cache=open_cache(out / "shards", shards),
+            cache=cache,
             progress=progress,
             events_dir=out / "events" if settings["events"] else None,
             densities=settings["densities"],
@@ -202,11 +203,9 @@ def _run(
         output = Output(out, gated.cohorts, gated.failures, tuple(_write(gated, out)))
         files = output.files
         if settings.get("sensitivity"):
-            cache = open_cache(out / "shards", shards)
             others = gate_at_levels(about, gates, cache=cache, workers=workers, dask=dask, progress=progress)
-            table = gating_sensitivity(
-                {TEMPLATE: gated, **others}, baseline=str(about.baseline_visit), control=about.arms[0]
-            )
+            levels = {TEMPLATE: gated, **others}
+            table = gating_sensitivity(levels, baseline=str(about.baseline_visit), control=about.arms[0])
             files = (*files, write_csv(table, out / "tables" / "gating_sensitivity.csv"))
         # The cohort object is written again where clinical columns join it; the report comes last and shows every table.
         files = tuple(dict.fromkeys((*files, *(more(output) if more is not None else ()))))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import polars as pl
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from il2cyto._analysis_settings import AnalysisSettings as AnalysisSettings
 from il2cyto._clinical_settings import (
@@ -17,45 +16,25 @@ from il2cyto._clinical_settings import (
     SriRule as SriRule,
 )
 from il2cyto._strict import Strict
-from il2cyto._study_types import StudyPath, Text, no_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from il2cyto._study_rules import (
+    arm_problems,
+    period_problems,
+    raise_problems,
+    schedule_problems,
+    unscheduled_problems,
+)
+from il2cyto._study_types import (
+    PanelName,
+    Primary as Primary,
+    ScheduledVisit as ScheduledVisit,
+    StudyPanel as StudyPanel,
+    StudyPath,
+    Text,
+    Week,
+)
 
 #: Sheet columns by which gating may form groups. Arm, visit, date, treatment and response are not among them.
 GROUP_COLUMNS: Final = ("batch", "subject", "site", "cytometer")
-
-
-Week = Annotated[float, Field(allow_inf_nan=False)]
-PanelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-
-
-class ScheduledVisit(Strict):
-    """A visit that the protocol plans, and the week for which it plans it."""
-
-    visit: Text
-    week: Week
-    baseline: bool = False
-
-
-def _named(template: object) -> object:
-    """A draft leaves the template blank where none suits."""
-    if template is None:
-        msg = "blank; name a template (il2cyto templates list), or the path of one"
-        raise ValueError(msg)
-    return template
-
-
-class StudyPanel(Strict):
-    """A tube's panel: the template that gates it, by name or by path."""
-
-    template: Annotated[Text, BeforeValidator(_named), BeforeValidator(no_url)]
-
-
-class Primary(Strict):
-    """Where the study's primary endpoint is read."""
-
-    visit: Text
 
 
 class TrialFile(Strict):
@@ -99,33 +78,34 @@ class TrialFile(Strict):
     @classmethod
     def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         del info
-        _raise_problems(_arm_problems(arms))
+        raise_problems(arm_problems(arms))
         return arms
 
     @field_validator("schedule")
     @classmethod
     def _schedule_is_in_order(cls, schedule: tuple[ScheduledVisit, ...]) -> tuple[ScheduledVisit, ...]:
-        _raise_problems(_schedule_problems(schedule))
+        raise_problems(schedule_problems(schedule))
         return schedule
 
     @field_validator("treatment_weeks")
     @classmethod
     def _periods_are_in_order(cls, periods: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        _raise_problems(_period_problems(periods))
+        raise_problems(period_problems(periods))
         return periods
 
     @field_validator("primary")
     @classmethod
     def _primary_is_scheduled(cls, primary: Primary | None, info: ValidationInfo) -> Primary | None:
         if primary is not None and "schedule" in info.data:
-            _raise_problems(_primary_problems(primary, info.data["schedule"]))
+            raise_problems(unscheduled_problems([(("visit",), primary.visit)], info.data["schedule"]))
         return primary
 
     @field_validator("analysis")
     @classmethod
     def _on_drug_is_scheduled(cls, analysis: AnalysisSettings, info: ValidationInfo) -> AnalysisSettings:
         if "schedule" in info.data:
-            _raise_problems(_on_drug_problems(analysis, info.data["schedule"]))
+            on_drug = ((("on_drug", i), visit) for i, visit in enumerate(analysis.on_drug or ()))
+            raise_problems(unscheduled_problems(on_drug, info.data["schedule"]))
         return analysis
 
 
@@ -157,7 +137,7 @@ class StudyFile(TrialFile):
     @field_validator("arms")
     @classmethod
     def _arms_differ(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        _raise_problems(_arm_problems(arms, has_subjects=info.data.get("subjects", True) is not None))
+        raise_problems(arm_problems(arms, has_subjects=info.data.get("subjects", True) is not None))
         return arms
 
 
@@ -238,65 +218,3 @@ class Study(StudyFile, Trial):
     def source(self, file: str) -> Path | str:
         """Locate a file of the sheet, which may also be a URL."""
         return file if "://" in file else self.path(file)
-
-
-_Problem = tuple[tuple[str | int, ...], str]
-
-
-def _raise_problems(problems: Iterator[_Problem]) -> None:
-    # pydantic puts the field's own place before those given here.
-    details = [
-        InitErrorDetails(type=PydanticCustomError("study", "{text}", {"text": text}), loc=place, input=None)
-        for place, text in problems
-    ]
-    if details:
-        title = "Study"
-        raise ValidationError.from_exception_data(title, details)
-
-
-def _arm_problems(arms: Sequence[str], *, has_subjects: bool = True) -> Iterator[_Problem]:
-    for i, arm in enumerate(arms):
-        if arm in arms[:i]:
-            yield (i,), f"{arm!r} stands twice; keep one"
-    if arms and not has_subjects:
-        yield (), "no table says which subject is in which arm; name one as subjects: subjects.csv, or remove arms"
-
-
-def _schedule_problems(schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
-    visits = [planned.visit for planned in schedule]
-    for i, planned in enumerate(schedule):
-        if planned.visit in visits[:i]:
-            yield (i, "visit"), f"{planned.visit!r} stands twice; rename or remove one"
-        if i and planned.week <= schedule[i - 1].week:
-            before = schedule[i - 1]
-            text = f"found {planned.week:g} after {before.week:g} ({before.visit}); allowed are weeks that increase"
-            yield (i, "week"), text
-    baselines = [planned.visit for planned in schedule if planned.baseline]
-    if schedule and len(baselines) != 1:
-        found = ", ".join(baselines) or "none"
-        yield (), f"found {len(baselines)} baseline visits ({found}); allowed is one: mark it baseline: true"
-
-
-def _period_problems(periods: Sequence[tuple[float, float]]) -> Iterator[_Problem]:
-    end = float("-inf")
-    for i, (start, stop) in enumerate(periods):
-        if start >= stop:
-            yield (i,), f"found {start:g} to {stop:g}; the first week must come before the last"
-        if start < end:
-            yield (i,), f"starts in week {start:g}, before the period above ends in week {end:g}; put them in order"
-        end = max(end, stop)
-
-
-def _primary_problems(primary: Primary, schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
-    visits = [planned.visit for planned in schedule]
-    if primary.visit not in visits:
-        allowed = ", ".join(visits) or "none, as there is no schedule"
-        yield ("visit",), f"{primary.visit!r} is not in the schedule; allowed {allowed}"
-
-
-def _on_drug_problems(analysis: AnalysisSettings, schedule: Sequence[ScheduledVisit]) -> Iterator[_Problem]:
-    visits = [planned.visit for planned in schedule]
-    for i, visit in enumerate(analysis.on_drug or ()):
-        if visit not in visits:
-            allowed = ", ".join(visits) or "none, as there is no schedule"
-            yield ("on_drug", i), f"{visit!r} is not in the schedule; allowed {allowed}"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from il2cyto import explaining
 from il2cyto.io import _templates
-from il2cyto.io._yaml import load_yaml
+from il2cyto.io._yaml import parse_yaml
 from il2cyto.study import AnalysisSettings, ClinicalSettings
 from il2cyto.template import AnyGate, GatingTemplate, Population
+from tests._runs import il2cyto
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted(PROJECT.glob("docs/**/*.md"))]
@@ -70,14 +74,17 @@ def test_the_template_on_the_page_is_valid(tmp_path: Path) -> None:
     assert [p.name for p in template.reported] == ["lymphocytes", "T", "CD4"]
 
 
-def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoint(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(CLINICAL.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    data = load_yaml(file).data
+def shown_settings(page: str, part: str) -> dict[str, Any]:
+    """A part of the study file that a page shows."""
+    data = parse_yaml(page.partition("```yaml\n")[2].partition("```")[0], name="study.yaml").data
     assert isinstance(data, dict)
-    shown = data["clinical"]
+    shown = data[part]
     assert isinstance(shown, dict)
+    return shown
 
+
+def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoint() -> None:
+    shown = shown_settings(CLINICAL, "clinical")
     settings, default = ClinicalSettings.model_validate(shown), ClinicalSettings()
 
     assert set(shown) == set(ClinicalSettings.model_fields)
@@ -88,16 +95,22 @@ def test_the_clinical_page_shows_every_setting_with_its_default_and_every_endpoi
     assert [word for cell in cells for word in re.findall(r"`(\w+)`", cell)] == list(default.endpoints)
 
 
-def test_the_page_of_the_analysis_shows_every_setting_with_its_default(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(ANALYSIS.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    data = load_yaml(file).data
-    assert isinstance(data, dict)
-    shown = data["analysis"]
-    assert isinstance(shown, dict)
+def test_the_page_of_the_analysis_shows_every_setting_with_its_default() -> None:
+    shown = shown_settings(ANALYSIS, "analysis")
 
     assert list(shown) == list(AnalysisSettings.model_fields)
     assert AnalysisSettings.model_validate(shown) == AnalysisSettings()
+
+
+def test_the_page_of_the_analysis_names_every_table_and_figure(sample_results: Path) -> None:
+    section = ANALYSIS.partition("\n## Tables\n")[2].partition("\n## ")[0]
+    tables, _, beside = section.partition("\nBeside the tables: ")
+    cells = re.findall(r"^\| (`[^|]*) \|", tables, flags=re.MULTILINE)
+
+    assert {file.stem for file in sample_results.glob("tables/*.parquet")} <= set(
+        re.findall(r"`(\w+)`", " ".join(cells))
+    )
+    assert {file.stem for file in sample_results.glob("figures/*.svg")} <= set(re.findall(r"`([\w-]+)`", beside))
 
 
 def test_the_page_of_exports_lists_every_target_and_rule() -> None:
@@ -116,6 +129,25 @@ def test_the_page_of_the_schema_names_the_required_keys() -> None:
     text = page.partition("Required in a cohort are ")[2].partition(". Every other")[0]
 
     assert re.findall(r"`(\w+)`", text) == [*(key for keys in REQUIRED.values() for key in keys), *REQUIRED_UNS]
+
+
+def test_the_explanation_on_the_page_is_what_the_program_says(sample_results: Path) -> None:
+    example = TEMPLATES.partition("$ il2cyto templates explain results --population T --sample SIM-008_W0")[2]
+    (cut,) = explaining.explain(sample_results, population="T", sample="SIM-008_W0").cuts
+
+    assert example.partition("\n")[2].partition("\n```")[0] == cut.text
+
+
+def test_the_draft_in_the_quick_start_is_what_init_says(tmp_path: Path) -> None:
+    batch = shutil.copytree(PROJECT / "sample_data/fcs", tmp_path / "my_batch")
+    page = (PROJECT / "docs/quickstart.md").read_text(encoding="utf-8")
+    example = "Guessed, please check:" + page.partition("```text\nGuessed, please check:")[2].partition("\n```")[0]
+
+    done = subprocess.run(il2cyto("init", batch), capture_output=True, text=True, check=True)
+
+    shown, said = example.removesuffix("…").splitlines(), (done.stdout + done.stderr).splitlines()
+    said = said[said.index(shown[0]) :][: len(shown)]
+    assert [line[: len(part)] for part, line in zip(shown, said, strict=True)] == shown
 
 
 def costly(page: Path) -> Any:

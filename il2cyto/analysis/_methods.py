@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from il2cyto.analysis._references import references
 from il2cyto.analysis._unseen import IMPUTATIONS
 from il2cyto.cohort._absolute import BEADS, DUAL_PLATFORM, VOLUMETRIC
 from il2cyto.study import ClinicalSettings
@@ -102,34 +103,37 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         yield _variance(tables)
         return
     if fits.full:
-        fitted = [result for found in fits.full.values() for result in found.models.values()]
-        used = [result.diagnostics.covariance for result in fitted]
-        counts = ", ".join(f"{_STRUCTURES.get(name, name)} in {used.count(name)}" for name in dict.fromkeys(used))
-        ddf = "; ".join(_DDF.get(name, name) for name in dict.fromkeys(result.diagnostics.ddf for result in fitted))
-        adjusted = ", ".join(["the logit at baseline", *map(_plain, s.covariates)])
-        yield "The unit of analysis is the subject; cells are not replicates. Of c events among n in the denominator the empirical logit "
-        yield "ln((c + 1/2)/(n - c + 1/2)) was analysed by a mixed model for repeated measures (REML) of the visits after baseline, with "
-        terms = "arm, visit, arm × visit" if len(inputs.arms) > 1 else "visit"
-        yield f"{terms} and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
-        yield "without a baseline value are not in it, and missing values are taken as missing at random. "
-        yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
-        effects = "; effects are odds ratios" if inputs.contrasts else ""
-        yield f"Adjusted medians are the inverse logit of marginal means{effects}."
+        yield from _mixed_model(inputs, fits)
     if inputs.contrasts:
         at = f" The primary contrast is that at {_plain(inputs.primary)}." if inputs.primary else ""
         yield f"Arms were compared with {_plain(str(inputs.control))} at each visit.{at}"
-    if inputs.contrasts and inputs.on_drug:
-        yield f"The effect on drug is the mean of the contrasts at {_plain(', '.join(inputs.on_drug))}."
-    if inputs.contrasts:
+        if inputs.on_drug:
+            yield f"The effect on drug is the mean of the contrasts at {_plain(', '.join(inputs.on_drug))}."
         yield "Sensitivity analyses: analysis of covariance of the logit at each visit (HC3 standard errors); Hodges-Lehmann difference and "
         yield "Wilcoxon test of the change of the logit; "
-        low = "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
-        yield low
+        yield "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
     if "population_delta" in tables:
         yield from _delta(inputs, tables["population_delta"])
     yield "Changes within arms: Wilcoxon's signed rank test with the Hodges-Lehmann median, and the mixed model's marginal mean minus the "
     yield f"mean baseline. Intervals cover {percent}; p values are two-sided."
     yield _variance(tables)
+
+
+def _mixed_model(inputs: Inputs, fits: Fits) -> Iterator[str]:
+    s = inputs.settings
+    fitted = [result for found in fits.full.values() for result in found.models.values()]
+    used = [result.diagnostics.covariance for result in fitted]
+    counts = ", ".join(f"{_STRUCTURES.get(name, name)} in {used.count(name)}" for name in dict.fromkeys(used))
+    ddf = "; ".join(_DDF.get(name, name) for name in dict.fromkeys(result.diagnostics.ddf for result in fitted))
+    adjusted = ", ".join(["the logit at baseline", *map(_plain, s.covariates)])
+    yield "The unit of analysis is the subject; cells are not replicates. Of c events among n in the denominator the empirical logit "
+    yield "ln((c + 1/2)/(n - c + 1/2)) was analysed by a mixed model for repeated measures (REML) of the visits after baseline, with "
+    terms = "arm, visit, arm × visit" if len(inputs.arms) > 1 else "visit"
+    yield f"{terms} and {adjusted}{' (its effect free at each visit)' if s.baseline_by_visit else ''}; subjects "
+    yield "without a baseline value are not in it, and missing values are taken as missing at random. "
+    yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
+    effects = "; effects are odds ratios" if inputs.contrasts else ""
+    yield f"Adjusted medians are the inverse logit of marginal means{effects}."
 
 
 def _delta(inputs: Inputs, table: pl.DataFrame) -> Iterator[str]:
@@ -226,41 +230,9 @@ def _multiplicity(inputs: Inputs, tables: Mapping[str, pl.DataFrame]) -> Iterato
 def _software(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield f"{found}; Python {platform.python_version()}."
-    cited = "; ".join(_references(inputs, fits, tables))
+    cited = "; ".join(references(inputs, fits, tables))
     if cited:
         yield f"References: {cited}."
-
-
-def _references(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Cite the papers of the methods that this analysis used, and no others."""
-    has = {name for name, table in tables.items() if table.height}
-    models = (
-        [str(name) for name in tables["continuous_contrasts"]["model"].unique()]
-        if "continuous_contrasts" in has
-        else []
-    )
-    models += [f"MMRM {result.diagnostics.ddf}" for found in fits.full.values() for result in found.models.values()]
-    if any("MMRM" in name for name in models):
-        yield "Mallinckrodt et al., Drug Inf J 2008;42:303"
-    if any("kenward-roger" in name for name in models):
-        yield "Kenward and Roger, Biometrics 1997;53:983"
-    if "binary_endpoints" in has:
-        yield "Wilson, J Am Stat Assoc 1927;22:209"
-    if "safety" in has or ("binary_contrasts" in has and inputs.settings.interval == "miettinen_nurminen"):
-        yield "Miettinen and Nurminen, Stat Med 1985;4:213"
-    if "binary_contrasts" in has:
-        yield "Newcombe, Stat Med 1998;17:873"
-    if "population_delta" in has:
-        yield "Barnard and Rubin, Biometrika 1999;86:948"
-        yield "Cro et al., Stat Med 2020;39:2815"
-    if "binary_tipping" in has:
-        yield "Yan, Lee and Li, J Biopharm Stat 2009;19:1085"
-    if "response" in has:
-        yield "DeLong et al., Biometrics 1988;44:837"
-    if "population_contrasts" in has:
-        if tables["population_contrasts"].filter(role="primary").height:
-            yield "Holm, Scand J Stat 1979;6:65"
-        yield "Benjamini and Hochberg, J R Stat Soc B 1995;57:289"
 
 
 def _plain(text: str) -> str:

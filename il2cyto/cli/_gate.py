@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,12 @@ from il2cyto.cli._options import (
     WorkersOption,
 )
 from il2cyto.cli._terminal import close, print_rehearsal, progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from il2cyto.pipeline import Output
 
 
 def gate(
@@ -33,12 +40,8 @@ def gate(
     """
     from il2cyto import pipeline
 
-    if dry_run:
-        print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
-        return
-    with progress_bar() as progress:
-        output = pipeline.gate(study, out, events=events, workers=workers, dask=dask, shards=shards, progress=progress)
-    close(output)
+    command = partial(pipeline.gate, workers=workers, dask=dask)
+    _carry_out(command, study, out, events=events, shards=shards, dry_run=dry_run)
 
 
 def run(
@@ -59,18 +62,18 @@ def run(
     """
     from il2cyto import pipeline
 
+    command = partial(pipeline.run, sensitivity=sensitivity, workers=workers, dask=dask)
+    _carry_out(command, study, out, events=events, shards=shards, dry_run=dry_run)
+
+
+def _carry_out(
+    command: Callable[..., Output], study: Path, out: Path, *, events: bool, shards: str | None, dry_run: bool
+) -> None:
+    from il2cyto import pipeline
+
     if dry_run:
         print_rehearsal(pipeline.rehearse(study, out, events=events, shards=shards))
         return
     with progress_bar() as progress:
-        output = pipeline.run(
-            study,
-            out,
-            events=events,
-            sensitivity=sensitivity,
-            workers=workers,
-            dask=dask,
-            shards=shards,
-            progress=progress,
-        )
+        output = command(study, out, events=events, shards=shards, progress=progress)
     close(output)

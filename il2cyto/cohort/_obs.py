@@ -13,6 +13,8 @@ from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.template import BoundaryGate, SingletGate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     import polars as pl
 
@@ -52,15 +54,23 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
     _add_viability(obs, results, batch.template)
     _add_quality(obs, results, batch.template, facts)
     obs[Obs.COMPENSATION] = pd.Categorical([result.compensation for result in results])
-    reasons = [list(fact.flags) for fact in facts]
-    endpoints = [p.name for p in batch.template.populations if p.endpoint]
+    _add_verdict(obs, results, batch.template, facts)
+    obs[Obs.CONTROL] = [bool(row["control"]) for row in sheet]
+    obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])
+    obs[Obs.FILE_SHA256] = pd.Categorical([fact.sha256 for fact in facts])
+    return obs
+
+
+def _add_verdict(
+    obs: pd.DataFrame, results: tuple[GateResult, ...], template: GatingTemplate, facts: list[FileFacts]
+) -> None:
+    """Whether each sample passes, and what was found wrong with it."""
+    endpoints = [p.name for p in template.populations if p.endpoint]
     # What no file can tell, its marker being in none of them, is no fault of any sample.
     not_in_panel = {name for name in endpoints if not any(_has_markers_of(name, result) for result in results)}
-    for reason, result in zip(reasons, results, strict=True):
-        for name in endpoints:
-            if result.flags[name] & FAIL:
-                lacking = name in not_in_panel and result.flags[name] & Flag.CHANNEL_MISSING
-                reason.append(f"{name}_{'NOT_IN_PANEL' if lacking else 'NOT_EVALUABLE'}")
+    reasons = [
+        [*fact.flags, *_failures(result, endpoints, not_in_panel)] for result, fact in zip(results, facts, strict=True)
+    ]
     for code, column, most in (("margin", Obs.MARGIN, MOST_MARGIN), ("doublets", Obs.DOUBLETS, MOST_DOUBLETS)):
         for reason, found in zip(reasons, obs[column], strict=True):
             reason.extend([code] if found > most else [])
@@ -69,10 +79,14 @@ def sample_columns(batch: GatedBatch, study: Study, rows: pl.DataFrame, panel: s
         for reason, fact in zip(reasons, facts, strict=True)
     ]
     obs[Obs.QC_REASONS] = pd.Categorical([";".join(reason) for reason in reasons])
-    obs[Obs.CONTROL] = [bool(row["control"]) for row in sheet]
-    obs[Obs.FILE] = pd.Categorical([fact.file for fact in facts])
-    obs[Obs.FILE_SHA256] = pd.Categorical([fact.sha256 for fact in facts])
-    return obs
+
+
+def _failures(result: GateResult, endpoints: list[str], not_in_panel: set[str]) -> Iterator[str]:
+    """The endpoint populations that have no number in a sample, each with the code of why."""
+    for name in endpoints:
+        if result.flags[name] & FAIL:
+            lacking = name in not_in_panel and result.flags[name] & Flag.CHANNEL_MISSING
+            yield f"{name}_{'NOT_IN_PANEL' if lacking else 'NOT_EVALUABLE'}"
 
 
 def _has_markers_of(name: str, result: GateResult) -> bool:

@@ -13,7 +13,7 @@ from il2cyto.panel import VOCABULARY, parse_label
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from il2cyto.drafting._panels import Header
+    from il2cyto.drafting._fit import Header
 
 _WORDS: Final = {word: marker for marker, words in VOCABULARY.items() for word in (marker.casefold(), *words)}
 _CD: Final = re.compile(r"cd\W*(\d{1,3})", re.IGNORECASE)

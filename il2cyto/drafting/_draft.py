@@ -11,28 +11,16 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from il2cyto.drafting._aliases import unknown_labels
+from il2cyto.drafting._draft_panels import DraftPanel, marker_sets, set_panels
 from il2cyto.drafting._files import FoundFile, find_files
 from il2cyto.drafting._names import read_names
-from il2cyto.drafting._panels import Fit, Header, best, fit_templates
 from il2cyto.drafting._pattern import read_by_pattern
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PANEL_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _EXTRA: Final = ("replicate", "tube", "role")
-
-
-@dataclass(frozen=True)
-class DraftPanel:
-    """A panel of the draft: its name, its files and markers, how each template fits, and the one that was chosen."""
-
-    name: str
-    n_files: int
-    markers: tuple[str, ...]
-    fits: tuple[Fit, ...]
-    chosen: Fit | None
 
 
 @dataclass(frozen=True)
@@ -110,11 +98,11 @@ def draft_study(folder: str | Path, *, out: str | Path | None = None, names: str
     if not headers:
         msg = f"{folder.absolute().name}: found {len(files)} FCS files, none of which can be read. Copy or export them again."
         raise StudyError(msg)
-    places, groups = [file.place for file in files], _groups(files)
+    places, groups = [file.place for file in files], marker_sets(files)
     named = read_by_pattern(places, names) if names is not None else read_names(places, groups)
     for file, entry in zip(files, named, strict=True):
         file.named = entry
-    panels = _set_panels(files, groups)
+    panels = set_panels(files, groups)
     batch_source = _set_batches(files)
     _blank_subjects_alike(files)
     return Draft(
@@ -138,62 +126,6 @@ def _is_unclear(file: FoundFile) -> bool:
 def _study_name(folder: Path) -> str:
     name = "".join(letter for letter in folder.resolve().name if letter.isprintable()).strip()
     return name or "my study"
-
-
-def _groups(files: Sequence[FoundFile]) -> list[int | None]:
-    """Number the sets of markers in the order of the files."""
-    numbers: dict[tuple[str, ...], int] = {}
-    return [None if file.header is None else numbers.setdefault(file.header.markers, len(numbers)) for file in files]
-
-
-def _set_panels(files: Sequence[FoundFile], groups: Sequence[int | None]) -> tuple[DraftPanel, ...]:
-    """Sort files into panels: by a word of their names, else by the template that suits their set of markers.
-
-    A control has few of its panel's markers: it makes no panel, but joins the one whose channels it has.
-    """
-    samples = any(file.header is not None and not file.named.role for file in files)
-    by_set: dict[tuple[str, int], list[FoundFile]] = {}
-    for file, group in zip(files, groups, strict=True):
-        if group is not None and not (samples and file.named.role):
-            word = file.named.panel if _PANEL_NAME.fullmatch(file.named.panel) else ""
-            by_set.setdefault((word, group), []).append(file)
-    gathered: dict[tuple[str, str], list[FoundFile]] = {}
-    for (word, group), members in by_set.items():
-        chosen = best(fit_templates(_headers(members)))
-        own = chosen.template if chosen else f"set {group}"
-        gathered.setdefault((word, "" if word else own), []).extend(members)
-    panels: list[DraftPanel] = []
-    taken = set[str]()
-    homes: dict[tuple[str, ...], set[str]] = {}
-    for (word, _), members in gathered.items():
-        fits = fit_templates(_headers(members))
-        chosen = best(fits)
-        name = word or (chosen.template if chosen else f"panel{len(panels) + 1}")
-        name = name if name not in taken and _PANEL_NAME.fullmatch(name) else f"panel{len(panels) + 1}"
-        taken.add(name)
-        panels.append(DraftPanel(name, len(members), _common_markers(members), tuple(fits), chosen))
-        for file in members:
-            file.named.panel = name
-            homes.setdefault(_channels(file), set()).add(name)
-    sorted_in = {id(file) for members in by_set.values() for file in members}
-    for file in files:
-        if id(file) not in sorted_in:
-            possible = homes.get(_channels(file), set()) or taken
-            named = file.named.panel in taken
-            file.named.panel = file.named.panel if named else next(iter(possible)) if len(possible) == 1 else ""
-    return tuple(panels)
-
-
-def _channels(file: FoundFile) -> tuple[str, ...]:
-    return tuple(channel.name for channel in file.header.fcs.channels) if file.header is not None else ()
-
-
-def _headers(files: Sequence[FoundFile]) -> list[Header]:
-    return [file.header for file in files if file.header is not None]
-
-
-def _common_markers(files: Sequence[FoundFile]) -> tuple[str, ...]:
-    return tuple(sorted(set.intersection(*(set(header.markers) for header in _headers(files)))))
 
 
 def _set_batches(files: Sequence[FoundFile]) -> str:

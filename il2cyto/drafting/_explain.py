@@ -13,8 +13,9 @@ from il2cyto.drafting._tokens import DATE_FILLER, without_dates, words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from il2cyto.drafting._draft import Draft, DraftPanel
-    from il2cyto.drafting._panels import Fit
+    from il2cyto.drafting._draft import Draft
+    from il2cyto.drafting._draft_panels import DraftPanel
+    from il2cyto.drafting._fit import Fit
 
 _FIELDS: Final = ("subject", "visit", "replicate")
 _BATCH: Final = {

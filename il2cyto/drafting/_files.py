@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from il2cyto.drafting._fit import Header
 from il2cyto.drafting._names import Named
-from il2cyto.drafting._panels import Header
 from il2cyto.errors import FcsError, FcsWarning, StudyError
 from il2cyto.io import open_fcs
 

@@ -13,7 +13,8 @@ from il2cyto.io import write_csv
 from il2cyto.io._atomic import replacing
 
 if TYPE_CHECKING:
-    from il2cyto.drafting._draft import Draft, DraftPanel
+    from il2cyto.drafting._draft import Draft
+    from il2cyto.drafting._draft_panels import DraftPanel
 
 _WEEK: Final = re.compile(r"(?:w|wk|week)-?(\d+)|(baseline)", re.IGNORECASE)
 

@@ -48,46 +48,18 @@ def miflowcyt(cohorts: Mapping[str, AnnData], *, study: Study | None = None) -> 
     comes from FCS keywords but what the reader's allow-list lets through.
     """
     first = next(iter(cohorts.values()))
-    facts = first.uns[Uns.IL2CYTO]
-    schedule = facts.get(Uns.SCHEDULE)
     document: dict[str, Any] = {
         "standard": "MIFlowCyt 1.0",
-        "simulated": bool(facts[Uns.SIMULATED]),
-        "1 experiment overview": {
-            "1.1 purpose": None,
-            "1.2 keywords": None,
-            "1.3 experiment variables": {
-                "study": study_id(first),
-                "arms": [str(arm) for arm in facts.get(Uns.ARMS, ())],
-                "visits": [] if schedule is None else [str(visit) for visit in schedule.index],
-                "treatment_weeks": [[float(week) for week in period] for period in facts.get(Uns.TREATMENT_WEEKS, ())],
-                "subjects": len(first.obs[Obs.SUBJECT].dropna().unique()),
-            },
-            "1.4 organization": None,
-            "1.5 primary contact": None,
-            "1.6 date": None,
-            "1.7 conclusions": None,
-            "1.8 quality control measures": _quality(cohorts),
-        },
-        "2 flow sample": {
-            "2.1 samples": "peripheral blood or PBMC; one tube per subject, visit and panel",
-            "2.2 sample treatment": None,
-            "2.3 fluorescence reagents": [row for panel, adata in cohorts.items() for row in _reagents(panel, adata)],
-            "labels": dict(sorted(study.marker_aliases.items())) if study else {},
-        },
+        "simulated": bool(first.uns[Uns.IL2CYTO][Uns.SIMULATED]),
+        "1 experiment overview": _overview(first, cohorts),
+        "2 flow sample": _flow_sample(cohorts, study),
         "3 instrument": {
             "3.1 manufacturer": None,
             "3.2 model": _levels(cohorts, Obs.CYTOMETER) or None,
             "3.3 configuration": None,
             "sites": _levels(cohorts, Obs.SITE),
         },
-        "4 data analysis": {
-            "4.1 list-mode files": [row for panel, adata in cohorts.items() for row in _files(panel, adata)],
-            "4.2 compensation": _levels(cohorts, Obs.COMPENSATION),
-            "4.3 transformation": {panel: _transforms(get.template(adata)) for panel, adata in cohorts.items()},
-            "4.4 gating": {panel: _gates(adata) for panel, adata in cohorts.items()},
-            "software": json.loads(str(facts.get(Uns.PROVENANCE, "{}"))),
-        },
+        "4 data analysis": _data_analysis(first, cohorts),
     }
     document["missing"] = [
         item for part in document.values() if isinstance(part, dict) for item, value in part.items() if value is None
@@ -95,6 +67,46 @@ def miflowcyt(cohorts: Mapping[str, AnnData], *, study: Study | None = None) -> 
     if any(reagent["clone"] is None for reagent in document["2 flow sample"]["2.3 fluorescence reagents"]):
         document["missing"].append("2.3 fluorescence reagents: clones")
     return document
+
+
+def _overview(first: AnnData, cohorts: Mapping[str, AnnData]) -> dict[str, Any]:
+    facts = first.uns[Uns.IL2CYTO]
+    schedule = facts.get(Uns.SCHEDULE)
+    return {
+        "1.1 purpose": None,
+        "1.2 keywords": None,
+        "1.3 experiment variables": {
+            "study": study_id(first),
+            "arms": [str(arm) for arm in facts.get(Uns.ARMS, ())],
+            "visits": [] if schedule is None else [str(visit) for visit in schedule.index],
+            "treatment_weeks": [[float(week) for week in period] for period in facts.get(Uns.TREATMENT_WEEKS, ())],
+            "subjects": len(first.obs[Obs.SUBJECT].dropna().unique()),
+        },
+        "1.4 organization": None,
+        "1.5 primary contact": None,
+        "1.6 date": None,
+        "1.7 conclusions": None,
+        "1.8 quality control measures": _quality(cohorts),
+    }
+
+
+def _flow_sample(cohorts: Mapping[str, AnnData], study: Study | None) -> dict[str, Any]:
+    return {
+        "2.1 samples": "peripheral blood or PBMC; one tube per subject, visit and panel",
+        "2.2 sample treatment": None,
+        "2.3 fluorescence reagents": [row for panel, adata in cohorts.items() for row in _reagents(panel, adata)],
+        "labels": dict(sorted(study.marker_aliases.items())) if study else {},
+    }
+
+
+def _data_analysis(first: AnnData, cohorts: Mapping[str, AnnData]) -> dict[str, Any]:
+    return {
+        "4.1 list-mode files": [row for panel, adata in cohorts.items() for row in _files(panel, adata)],
+        "4.2 compensation": _levels(cohorts, Obs.COMPENSATION),
+        "4.3 transformation": {panel: _transforms(get.template(adata)) for panel, adata in cohorts.items()},
+        "4.4 gating": {panel: _gates(adata) for panel, adata in cohorts.items()},
+        "software": json.loads(str(first.uns[Uns.IL2CYTO].get(Uns.PROVENANCE, "{}"))),
+    }
 
 
 def _quality(cohorts: Mapping[str, AnnData]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from il2cyto.template._transforms import AnyTransform
 
     FloatArray = npt.NDArray[np.float64]
-    BoolArray = npt.NDArray[np.bool_]
     Rows = npt.NDArray[np.uint32]
 
 #: Events of a sample. Which ones hangs on their lots, 0 to 255, and these on the events' own numbers: not on their order.
@@ -59,14 +58,11 @@ class Sample:
         Which of the file's columns these are.
     share
         The events are those with a lot below this power of two; :data:`LOTS` if they are all.
-    masks
-        Population -> which of the events it holds, as far as anybody has asked.
     """
 
     stored: npt.NDArray[Any]
     columns: tuple[int, ...]
     share: int
-    masks: dict[str, BoolArray] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -88,7 +84,7 @@ class Sample:
     def thinned(self, most: int) -> Sample:
         """About so many of the events, evenly spread, as if they were all."""
         few = np.linspace(0, len(self) - 1, most).astype(np.int64) if len(self) > most else slice(None)
-        return replace(self, stored=self.stored[few], share=LOTS, masks={})
+        return replace(self, stored=self.stored[few], share=LOTS)
 
 
 class Channels:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -11,32 +9,28 @@ import numpy as np
 from il2cyto._keys import ROOT
 from il2cyto.gt._compile import compile_plan
 from il2cyto.gt._flags import Flag
+from il2cyto.gt._membership import Membership
 from il2cyto.gt._program import EXACT
-from il2cyto.gt._sample import MOST, Channels, Sample, Wish, draw_samples
-from il2cyto.gt._tree import fitted_shape, fixed_shape
+from il2cyto.gt._sample import MOST, Sample, Wish, draw_samples
 from il2cyto.gt._types import Decision
 from il2cyto.gt._walk import Node, Walk
 from il2cyto.template import CornerGate, RefGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import numpy.typing as npt
 
     from il2cyto.gt._engine import Engine
     from il2cyto.gt._plan import Events, Plan
     from il2cyto.gt._program import Program
-    from il2cyto.gt._tree import Scales
     from il2cyto.template import Gate, GatingTemplate, Population
 
     FloatArray = npt.NDArray[np.float64]
-    BoolArray = npt.NDArray[np.bool_]
 
 #: Events to which a gate is fitted, and to which an expectation is put, at least, if the population has so many.
 ENOUGH: Final = MOST // 2
 GLANCE: Final = 20_000
-#: Columns that are kept for the next gates of the same parent, and to place the events of a gate just fitted.
-_KEPT: Final = 4
 
 
 class Fit(Protocol):
@@ -66,22 +60,24 @@ class SampledTree(Walk[Node]):
         among: Sample | None = None,
     ) -> None:
         self.events, self.plan, self.template, self._fit = events, events.plan, events.plan.template, fit
-        self._channels = Channels(events.file, events.plan)
-        self._columns: dict[tuple[str, str], FloatArray] = {}
-        self._cuts: dict[str, Mapping[str, float]] = {}
-        self._reads = among is None
+        self._membership = Membership(events)
         above = {name for of in only_fitted for name in _above(self.template, of)}
         self._needed = _with_all_above(self.template, {*wanted, *above})
         self._order = [name for name in self.template.order if name in self._needed or name in only_fitted]
         self._expected = _channels_expected(self.plan, wanted)
         self._glances: dict[tuple[str, str], FloatArray] = {}
         self.nodes = {}
-        self._samples = {} if among is None else {ROOT: replace(among, masks={})}
-        n = self._draw({ROOT: Wish(MOST)}).n_usable if among is None else len(among)
+        self._samples = {} if among is None else {ROOT: among}
+        if among is None:
+            n = self._draw({ROOT: Wish(MOST)}).n_usable
+            flags = Flag.NONFINITE if n < events.n else Flag.NONE
+        else:
+            n, flags = len(among), Flag.NONE
+            self._membership.add(among, [ROOT])
         whole = self._samples[ROOT].whole
         self.few = self._samples[ROOT].thinned(GLANCE)
         self.widths = {key: self._width(key) for key in _keys_fitted(self.template, self._order)}
-        self.nodes[ROOT] = Node(Flag.NONFINITE if self._reads and n < events.n else Flag.NONE, count=n, parent_count=n)
+        self.nodes[ROOT] = Node(flags, count=n, parent_count=n)
         for name in self._order:
             self.nodes[name] = self._evaluate(self.template.by_name[name])
             self._glance_at([name])
@@ -95,7 +91,7 @@ class SampledTree(Walk[Node]):
     def values(self, key: str, population: str) -> FloatArray:
         """Values of a channel on the template's scale for the events of a population, or for 50,000 to 100,000 of them."""
         self._see_to(population, ENOUGH)
-        return self._scaled(key, population, self._sample_of(population))
+        return self._membership.scaled(key, population, self._sample_of(population))
 
     def glance(self, key: str, population: str) -> FloatArray:
         """The values of a channel of which something is expected, for about 20,000 events of a population at most."""
@@ -103,8 +99,7 @@ class SampledTree(Walk[Node]):
 
     def linear(self, key: str, population: str) -> FloatArray:
         """Compensated values on the linear scale for the same events."""
-        sample = self._sample_of(population)
-        return self._channels.linear(key, sample, self._rows(population, sample))
+        return self._membership.linear(key, population, self._sample_of(population))
 
     def _width(self, key: str) -> float:
         """The unit in which cuts are compared: 1 on logicle and linear scales, else the width of the file's own values."""
@@ -112,7 +107,7 @@ class SampledTree(Walk[Node]):
             return 1.0
         if (key not in self.plan.channels and key not in self.plan.sources) or not len(self._samples[ROOT]):
             return float("nan")
-        low, high = np.percentile(self._scaled(key, ROOT, self._samples[ROOT]), [0.1, 99.9])
+        low, high = np.percentile(self._membership.scaled(key, ROOT, self._samples[ROOT]), [0.1, 99.9])
         return float(high - low)
 
     # --- samples ---------------------------------------------------------------------------------------------------------
@@ -128,7 +123,7 @@ class SampledTree(Walk[Node]):
         if self._nearest(population) not in self._samples:
             return Wish(most)
         sample = self._sample_of(population)
-        return sample.wish(int(np.count_nonzero(self._mask(population, sample))), most)
+        return sample.wish(self._membership.count(population, sample), most)
 
     def _lacks(self, population: str, least: int) -> bool:
         if not self.nodes[population].evaluable:
@@ -136,7 +131,7 @@ class SampledTree(Walk[Node]):
         if self._nearest(population) not in self._samples:
             return True  # nobody was thought to ask
         sample = self._sample_of(population)
-        return not sample.whole and int(np.count_nonzero(self._mask(population, sample))) < least
+        return not sample.whole and self._membership.count(population, sample) < least
 
     def _still_looked_at(self) -> dict[str, int]:
         """The populations known that are looked at by gates still to be fitted and by expectations, and how many events that takes."""
@@ -157,11 +152,9 @@ class SampledTree(Walk[Node]):
 
     def _draw(self, wishes: Mapping[str, Wish]) -> Engine:
         """Read the file for samples of some populations."""
-        engine, samples = draw_samples(self.events, self._program(wishes), self._channels.columns, wishes)
-        self._columns.clear()
+        engine, samples = draw_samples(self.events, self._program(wishes), self._membership.channels.columns, wishes)
         for name, sample in samples.items():
-            everyone = np.ones(len(sample), dtype=np.bool_)
-            sample.masks.update(dict.fromkeys([ROOT, *self._line(name)], everyone))
+            self._membership.add(sample, [ROOT, *self._line(name)])
             self._samples[name] = sample
             if name in self.nodes:
                 self.nodes[name].count = sample.estimate(len(sample))
@@ -174,12 +167,13 @@ class SampledTree(Walk[Node]):
             if name in self._expected and name in self.nodes and not self._lacks(name, GLANCE):
                 keys = self._expected.pop(name) if self.nodes[name].evaluable else ()
                 for key in keys:
-                    self._glances[key, name] = few_of(self._scaled(key, name, self._sample_of(name))).copy()
+                    self._glances[key, name] = few_of(self._membership.scaled(key, name, self._sample_of(name))).copy()
 
     def _forget(self) -> None:
         """Drop the samples that no population still to be looked at takes its events from."""
         used = {self._nearest(name) for name in (*self._expected, *self._waiting_for())}
         self._samples = {name: sample for name, sample in self._samples.items() if name in used}
+        self._membership.keep(set(self._samples.values()))
 
     def _count(self) -> None:
         """Count all events of the file."""
@@ -194,7 +188,9 @@ class SampledTree(Walk[Node]):
     def _program(self, populations: Collection[str]) -> Program:
         """The program that finds the events of some populations with the cuts known so far."""
         only = _with_all_above(self.template, populations) - {ROOT}
-        return compile_plan(self.events, lambda p: Decision(self._cuts.get(p.name)), {}, only=frozenset(only))
+        return compile_plan(
+            self.events, lambda p: Decision(self._membership.cuts.get(p.name)), {}, only=frozenset(only)
+        )
 
     def _sample_of(self, population: str) -> Sample:
         """The sample at hand with the most events of a population."""
@@ -208,55 +204,6 @@ class SampledTree(Walk[Node]):
         while population != ROOT:
             yield population
             population = self.template.by_name[population].parent
-
-    # --- membership in a sample ------------------------------------------------------------------------------------------
-
-    def _mask(self, name: str, sample: Sample) -> BoolArray:
-        """Which events of a sample are in a population that is evaluable."""
-        if name not in sample.masks:
-            sample.masks[name] = np.ones(len(sample), dtype=np.bool_)
-            if name != ROOT:
-                population = self.template.by_name[name]
-                within = self._mask(population.parent, sample)
-                inside = None if self.plan.missing(population) else self._inside(population, population.parent, sample)
-                sample.masks[name] = within if inside is None else within & inside
-        return sample.masks[name]
-
-    def _rows(self, population: str, sample: Sample) -> npt.NDArray[np.uint32]:
-        return np.flatnonzero(self._mask(population, sample)).astype(np.uint32)
-
-    def _inside(self, population: Population, of: str, sample: Sample) -> BoolArray:
-        """Which events of the population `of` a gate takes in, perhaps another's; of other events it says nothing."""
-        gate = population.gate
-        if population.expression is not None:
-            inside: BoolArray = population.expression.evaluate(lambda name: self._mask(name, sample))
-            return inside
-        if gate is None:
-            msg = f"population {population.name!r} has no gate"
-            raise ValueError(msg)
-        if isinstance(gate, RefGate):
-            other = self.template.by_name[gate.of]
-            inside = self._inside(other, of, sample)
-            return inside if gate.same_side(other.gate) else ~inside
-        if not gate.fitted:
-            return self._shape(of, sample, partial(fixed_shape, gate))
-        cuts = self._cuts[population.name]
-        return self._shape(of, sample, lambda among: fitted_shape(gate, among, cuts, {}).mask)
-
-    def _shape(self, of: str, sample: Sample, shape: Callable[[Scales], BoolArray]) -> BoolArray:
-        inside = np.zeros(len(sample), dtype=np.bool_)
-        inside[self._rows(of, sample)] = shape(_Among(self, of, sample))
-        return inside
-
-    def _scaled(self, key: str, population: str, sample: Sample) -> FloatArray:
-        """Values of a channel for the events of a population in a sample; those of the sample nearest to it are kept."""
-        if sample is not self._sample_of(population):
-            return self._channels.scaled(key, self._channels.linear(key, sample, self._rows(population, sample)))
-        if (key, population) not in self._columns:
-            while len(self._columns) >= _KEPT:
-                self._columns.pop(next(iter(self._columns)))
-            self._columns[key, population] = self._channels.scaled(key, self.linear(key, population))
-        return self._columns[key, population]
 
     # --- the walk --------------------------------------------------------------------------------------------------------
 
@@ -276,42 +223,21 @@ class SampledTree(Walk[Node]):
                 return self._empty(Flag.NONE, Flag.NONE, parent)
             if cuts is None:
                 return self._empty(Flag.GATE_FAILED, Flag.GATE_FAILED, parent)
-            self._cuts[name] = cuts
+            self._membership.cuts[name] = cuts
         elif not missing and isinstance(gate, RefGate) and not self._has_cut(gate.of):
             return self._empty(Flag.GATE_FAILED, Flag.GATE_FAILED, parent)
         sample = self._sample_of(name)
-        count = sample.estimate(int(np.count_nonzero(self._mask(name, sample))))
-        return Node(Flag.NONE, Flag.NONE, count, parent.count)
+        return Node(Flag.NONE, Flag.NONE, sample.estimate(self._membership.count(name, sample)), parent.count)
 
     def _has_cut(self, name: str) -> bool:
         gate = self.template.by_name[name].gate
         if isinstance(gate, RefGate):
             return self._has_cut(gate.of)
-        return self.nodes[name].evaluable and (gate is None or not gate.fitted or name in self._cuts)
+        return self.nodes[name].evaluable and (gate is None or not gate.fitted or name in self._membership.cuts)
 
     def _n_at_top(self, population: Population, key: str) -> int:
         del population, key
         return 0  # a warning that concerns no cut
-
-
-@dataclass(frozen=True, slots=True)
-class _Among:
-    """The columns of a population's events in a sample."""
-
-    tree: SampledTree
-    population: str
-    sample: Sample
-
-    @property
-    def plan(self) -> Plan:
-        return self.tree.plan
-
-    def scaled(self, key: str) -> FloatArray:
-        return self.tree._scaled(key, self.population, self.sample)
-
-    def linear(self, key: str) -> FloatArray:
-        tree = self.tree
-        return tree._channels.linear(key, self.sample, tree._rows(self.population, self.sample))
 
 
 def _keys_fitted(template: GatingTemplate, names: Iterable[str]) -> set[str]:

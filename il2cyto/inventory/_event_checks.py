@@ -127,25 +127,28 @@ def _of_one(entry: Entry, glance: _Glance) -> Iterator[Problem]:
     if glance.saturated:
         texts = [f"{share:.0%} of the events on {name}" for name, share in glance.saturated.items()]
         yield entry.problem("W163", f"at the top of the detector's range: {some(texts)}")
-    course = glance.course
+    yield from _unsteady(entry, glance.course)
+
+
+def _unsteady(entry: Entry, course: Acquisition) -> Iterator[Problem]:
+    """Say where the acquisition fell into parts, changed for a while, or paused."""
     for part in (stretch for stretch in course.stretches if stretch.kind == "change_point"):
         text = (
             f"from event {part.start + 1:,} of {part.stop:,} on the signal of {some(list(part.channels))} is another: an event after that "
-            f"exceeds one before with a probability of up to {part.size:.2f}"
+            f"exceeds one before with a probability of {'up' if part.size >= 0.5 else 'down'} to {part.size:.2f}"
         )
-        yield entry.problem("W166", text.replace("up to", "down to") if part.size < 0.5 else text)
-    unsteady = [stretch for stretch in course.stretches if stretch.kind in {"signal_drift", "flow_rate"}]
-    if unsteady:
-        drifted = dict.fromkeys(name for stretch in unsteady for name in stretch.channels)
+        yield entry.problem("W166", text)
+    changed = [stretch for stretch in course.stretches if stretch.kind in {"signal_drift", "flow_rate"}]
+    if changed:
+        drifted = dict.fromkeys(name for stretch in changed for name in stretch.channels)
         what = [f"signal of {some(list(drifted))}"] if drifted else []
         what += ["flow rate"] if "flow_rate" in course.codes else []
         share = course.share_of("signal_drift", "flow_rate")
         yield entry.problem("W164", f"{share:.0%} of the events stand where the {' and the '.join(what)} changed")
     n_pauses = sum(stretch.kind == "time_gap" for stretch in course.stretches)
     if n_pauses:
-        yield entry.problem(
-            "W165", f"no events for an unlikely time, {n_pauses} {'time' if n_pauses == 1 else 'times'}"
-        )
+        times = "time" if n_pauses == 1 else "times"
+        yield entry.problem("W165", f"no events for an unlikely time, {n_pauses} {times}")
 
 
 def _dim(looked: Sequence[tuple[Entry, _Glance]]) -> Iterator[Problem]:
@@ -156,24 +159,26 @@ def _dim(looked: Sequence[tuple[Entry, _Glance]]) -> Iterator[Problem]:
     for (batch, panel), members in groups.items():
         for key in sorted({key for _, glance in members for key in glance.bright}):
             having = [(entry, glance.bright[key]) for entry, glance in members if key in glance.bright]
-            if len(having) <= FEWEST_PEERS:
-                continue
-            usual = float(np.nanmedian([value for _, value in having]))
-            dim = {id(entry): value / usual for entry, value in having if value < DIM * usual}
-            elsewhere = f"of its brightness in the other files of batch {batch}, panel {panel}"
-            for subject, files in _by_subject(entry for entry, _ in having).items():
-                shares = [dim[id(entry)] for entry in files if id(entry) in dim]
-                # A forgotten antibody is missing in one tube; cells that a person does not have are missing in all.
-                if subject and len(shares) == len(files) > 1:
-                    text = (
-                        f"{key} has at most {max(shares):.0%} {elsewhere} in all {len(files)} files of subject {subject}: "
-                        "the subject has hardly any such cells, or none of these tubes was stained"
-                    )
-                    yield Problem.of_batch("I162", text)
-                    continue
-                for entry in files:
-                    if id(entry) in dim:
-                        yield entry.problem("W162", f"{key} has {dim[id(entry)]:.0%} {elsewhere}")
+            if len(having) > FEWEST_PEERS:
+                yield from _dim_marker(key, having, f"the other files of batch {batch}, panel {panel}")
+
+
+def _dim_marker(key: str, having: Sequence[tuple[Entry, float]], peers: str) -> Iterator[Problem]:
+    usual = float(np.nanmedian([value for _, value in having]))
+    dim = {id(entry): value / usual for entry, value in having if value < DIM * usual}
+    for subject, files in _by_subject(entry for entry, _ in having).items():
+        found = [entry for entry in files if id(entry) in dim]
+        # A forgotten antibody is missing in one tube; cells that a person does not have are missing in all.
+        if subject and len(found) == len(files) > 1:
+            most = max(dim[id(entry)] for entry in found)
+            text = (
+                f"{key} has at most {most:.0%} of its brightness in {peers} in all {len(files)} files of subject {subject}: "
+                "the subject has hardly any such cells, or none of these tubes was stained"
+            )
+            yield Problem.of_batch("I162", text)
+            continue
+        for entry in found:
+            yield entry.problem("W162", f"{key} has {dim[id(entry)]:.0%} of its brightness in {peers}")
 
 
 def _by_subject(entries: Iterable[Entry]) -> dict[str | None, list[Entry]]:

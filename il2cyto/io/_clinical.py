@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from il2cyto.io._sheets import Column
+    from il2cyto.io._sheet_cells import Column
     from il2cyto.study import Trial
 
 _QUERY_SCHEMA: Final = {

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import polars as pl
 
 from il2cyto._scores import BILAG_DOMAINS, BILAG_LETTERS, SLEDAI_TOP, SLEDAI_WEIGHTS
-from il2cyto.io._sheet_cells import DATE, DATE_PROBLEM
-from il2cyto.io._sheets import Column, Sheet
+from il2cyto.io._sheet_cells import DATE, DATE_PROBLEM, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from il2cyto._clinical_settings import ClinicalSettings
+    from il2cyto.io._sheets import Sheet
 
 AE_GROUPS: Final = (
     *("infection", "urti", "herpes_zoster", "pneumonia", "injection_site", "fever", "flu_like", "npsle", "other"),

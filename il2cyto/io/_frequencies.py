@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from il2cyto.errors import StudyError
-from il2cyto.io._sheets import Column, Sheet, blanks, not_in, read_sheet, repeats
+from il2cyto.io._sheet_cells import Column
+from il2cyto.io._sheets import Sheet, blanks, not_in, read_sheet, repeats
 from il2cyto.io._validation import show
 
 if TYPE_CHECKING:

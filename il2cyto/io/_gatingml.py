@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from il2cyto.errors import TemplateError
 from il2cyto.io._strategy import plain_name, template_of
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 GATES = ("RectangleGate", "PolygonGate", "EllipsoidGate", "QuadrantGate", "BooleanGate")
 #: What FlowKit raises over a document that the schema allows and its parser does not expect.
 PARSER_ERRORS = (ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
+_ID: Final = f"{{{GATING}}}id"
+_QUADRANT_GATE: Final = f"{{{GATING}}}QuadrantGate"
+_QUADRANT: Final = f"{{{GATING}}}Quadrant"
 
 
 def read_gatingml(path: str | Path) -> GatingTemplate:
@@ -66,24 +70,24 @@ def _problems(root: Element) -> list[str]:
     gates = [element for element in root.iter() if local_name(element) in GATES]
     if len(gates) > MAX_GATES:
         return [f"{len(gates)} gates; at most {MAX_GATES} are read"]
-    ids = [element.get(f"{{{GATING}}}id", "") for element in gates]
-    quadrants = [element.get(f"{{{GATING}}}id", "") for element in root.iter(f"{{{GATING}}}Quadrant")]
-    known = [*ids, *quadrants]
-    problems = [f"gate {name!r} stands twice; rename one" for name in sorted({n for n in known if known.count(n) > 1})]
-    if any(not name for name in known):
+    quadrants = list(root.iter(_QUADRANT))
+    known = Counter(element.get(_ID, "") for element in (*gates, *quadrants))
+    problems = [f"gate {name!r} stands twice; rename one" for name in sorted(known) if known[name] > 1]
+    if "" in known:
         problems.append("a gate without gating:id")
-    parents = {name: element.get(f"{{{GATING}}}parent_id") for name, element in zip(ids, gates, strict=True)}
-    for gate in root.iter(f"{{{GATING}}}QuadrantGate"):
-        for quadrant in gate.iter(f"{{{GATING}}}Quadrant"):
-            parents[quadrant.get(f"{{{GATING}}}id", "")] = gate.get(f"{{{GATING}}}id")
-    allowed = set(known) - {gate.get(f"{{{GATING}}}id") for gate in root.iter(f"{{{GATING}}}QuadrantGate")}
-    for name, parent in parents.items():
-        if name in ids and parent is not None and parent not in allowed:
-            problems.append(f"gate {name!r}: parent {parent!r} is not a gate of the document")
+    # The quadrants of a gate are populations; the gate itself is none.
+    allowed = known.keys() - {gate.get(_ID) for gate in root.iter(_QUADRANT_GATE)}
+    parents = {gate.get(_ID, ""): gate.get(f"{{{GATING}}}parent_id") for gate in gates}
+    problems += [
+        f"gate {name!r}: parent {parent!r} is not a gate of the document"
+        for name, parent in parents.items()
+        if parent is not None and parent not in allowed
+    ]
     for element in root.iter(f"{{{GATING}}}gateReference"):
         reference = element.get(f"{{{GATING}}}ref", "")
         if reference not in allowed:
             problems.append(f"line {element.sourceline}: gate {reference!r} is not in the document")
+    parents |= {q.get(_ID, ""): gate.get(_ID) for gate in root.iter(_QUADRANT_GATE) for q in gate.iter(_QUADRANT)}
     if not problems and any(_depth(name, parents) > MAX_DEPTH for name in parents):
         problems.append(f"gates stand in a circle, or more than {MAX_DEPTH} under one another")
     return problems

@@ -73,17 +73,8 @@ class Builder:
         except TemplateError as error:
             self._leave(row, parent, str(error))
             return
-        if (
-            len(dims) in _MIXTURES.get(row.method, ())
-            and row.pop != "*"
-            and known.pop("transitional", None) is not True
-        ):
-            if len(dims) == 1:
-                self._sides(row, parent, dims, [mixture_1d(row, dims[0], known)], adapt)
-            else:
-                self._put(row, parent, self._alias(row), {"gate": mixture_2d(row, dims, known), **adapt})
-        elif row.method in _MIXTURES:
-            self._leave(row, parent, "a transitional gate is no mixture; write a corner")
+        if row.method in _MIXTURES:
+            self._mixture(row, parent, dims, known, adapt)
         elif row.method in CUTS and 1 <= len(dims) <= 2 and row.pop != "*":
             gates = [cut(row, dim, known) for dim in dims]
             self._sides(row, parent, dims, gates, adapt)
@@ -97,6 +88,15 @@ class Builder:
         else:
             default = f"no counterpart of {row.method!r} on {len(dims)} channels with pop {row.pop!r}; write a gate"
             self._leave(row, parent, _REASONS.get(row.method, default))
+
+    def _mixture(self, row: Row, parent: str, dims: list[str], known: dict[str, Any], adapt: dict[str, Any]) -> None:
+        fits = len(dims) in _MIXTURES[row.method] and row.pop != "*"
+        if not fits or known.pop("transitional", None) is True:
+            self._leave(row, parent, "a transitional gate is no mixture; write a corner")
+        elif len(dims) == 1:
+            self._sides(row, parent, dims, [mixture_1d(row, dims[0], known)], adapt)
+        else:
+            self._put(row, parent, self._alias(row), {"gate": mixture_2d(row, dims, known), **adapt})
 
     def _sides(self, row: Row, parent: str, dims: list[str], gates: list[dict[str, Any]], more: dict[str, Any]) -> None:
         """Make the populations that a cut, or two of them, leave."""

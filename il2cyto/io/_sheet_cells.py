@@ -1,14 +1,12 @@
-"""A cell of a sheet as a value, or what is wrong with it."""
+"""What a column of a sheet may hold, and a cell of it as a value, or what is wrong with it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 from il2cyto.io._validation import show, suggest
-
-if TYPE_CHECKING:
-    from il2cyto.io._sheets import Column
 
 Cell: TypeAlias = "str | bool | int | float | None"
 
@@ -31,6 +29,38 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True),
     **dict.fromkeys(("false", "no", "n", "f", "0", "0.0"), False),
 }
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a sheet may hold in one column.
+
+    Attributes
+    ----------
+    name
+        The name that il2cyto uses; one that ends in ``*`` stands for all columns that begin so.
+    kind
+        What the cells are. A blank cell is always allowed here; what may not be blank is the sheet's own rule.
+    required
+        The sheet must have the column.
+    accepted
+        Other headings, CDISC's among them; the earlier wins. Columns that disagree are a problem.
+    fallback
+        A heading that is read only where there is no other, and need not agree.
+    choices
+        The only values allowed, if any.
+    low, high
+        Bounds of a number, both allowed.
+    """
+
+    name: str
+    kind: Literal["text", "bool", "int", "float"] = "text"
+    required: bool = False
+    accepted: tuple[str, ...] = ()
+    fallback: str = ""
+    choices: tuple[str, ...] = ()
+    low: float = float("-inf")
+    high: float = float("inf")
 
 
 def parse_cell(text: str, column: Column, *, decimal_comma: bool) -> tuple[Cell, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from il2cyto.io._sheet_cells import parse_cell
+from il2cyto.io._sheet_cells import Column, parse_cell
 from il2cyto.io._sheet_files import UnreadableError, read_csv, read_excel
 from il2cyto.io._validation import nearest, show
 
@@ -18,38 +18,6 @@ if TYPE_CHECKING:
 
 
 _DTYPES: Final = {"text": pl.String, "bool": pl.Boolean, "int": pl.Int64, "float": pl.Float64}
-
-
-@dataclass(frozen=True)
-class Column:
-    """What a sheet may hold in one column.
-
-    Attributes
-    ----------
-    name
-        The name that il2cyto uses; one that ends in ``*`` stands for all columns that begin so.
-    kind
-        What the cells are. A blank cell is always allowed here; what may not be blank is the sheet's own rule.
-    required
-        The sheet must have the column.
-    accepted
-        Other headings, CDISC's among them; the earlier wins. Columns that disagree are a problem.
-    fallback
-        A heading that is read only where there is no other, and need not agree.
-    choices
-        The only values allowed, if any.
-    low, high
-        Bounds of a number, both allowed.
-    """
-
-    name: str
-    kind: Literal["text", "bool", "int", "float"] = "text"
-    required: bool = False
-    accepted: tuple[str, ...] = ()
-    fallback: str = ""
-    choices: tuple[str, ...] = ()
-    low: float = float("-inf")
-    high: float = float("inf")
 
 
 @dataclass

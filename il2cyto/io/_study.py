@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from il2cyto.errors import StudyError
 from il2cyto.io._clinical_sheets import date_problems, subject_problems
 from il2cyto.io._sample_sheet import read_samples
-from il2cyto.io._sheets import Column, Sheet, blanks, not_in, read_sheet, repeats
+from il2cyto.io._sheet_cells import Column
+from il2cyto.io._sheets import Sheet, blanks, not_in, read_sheet, repeats
 from il2cyto.io._validation import show
 from il2cyto.io._yaml import check_yaml, load_yaml
 from il2cyto.study import Study, StudyFile, Trial, TrialFile

@@ -10,39 +10,23 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from il2cyto.errors import Il2cytoError
 from il2cyto.io._validation import explain
+from il2cyto.io._yaml_nodes import Builder, forbidden, parser, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ruamel.yaml.constructor import SafeConstructor
-    from ruamel.yaml.events import Event
-    from ruamel.yaml.nodes import Node
-
-YamlValue: TypeAlias = "dict[str, YamlValue] | list[YamlValue] | str | int | float | bool | None"
-YamlPath: TypeAlias = tuple[str | int, ...]
+    from il2cyto.io._yaml_nodes import YamlPath, YamlValue
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_BYTES: Final = 1_000_000
-MAX_DEPTH: Final = 50
-_TYPED: Final = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null"))
 
 
 @dataclass(frozen=True)
@@ -86,9 +70,9 @@ class YamlDocument:
             value = _child(value, step)
             if isinstance(step, int):
                 name = value.get("name") if isinstance(value, dict) else None
-                words += f"[{_printable(name) if isinstance(name, str) else step}]"
+                words += f"[{printable(name) if isinstance(name, str) else step}]"
             else:
-                words += f".{_printable(step)}" if words else _printable(step)
+                words += f".{printable(step)}" if words else printable(step)
         return words
 
     def _mark(self, path: YamlPath) -> tuple[int, int]:
@@ -122,10 +106,10 @@ def load_yaml(path: str | Path, *, error_class: type[Il2cytoError] = Il2cytoErro
 def parse_yaml(text: str, *, name: str, error_class: type[Il2cytoError] = Il2cytoError) -> YamlDocument:
     """As :func:`load_yaml`, of the text of a file called `name`."""
     try:
-        problems = list(_forbidden(text))
-        yaml = _parser()
+        problems = list(forbidden(text))
+        yaml = parser()
         root = None if problems else yaml.compose(text)
-        builder = _Builder(yaml.constructor, {}, problems)
+        builder = Builder(yaml.constructor, {}, problems)
         data = None if root is None else builder.value(root)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -173,16 +157,12 @@ def validate_yaml(
 
 def check_yaml(document: YamlDocument, model: type[ModelT]) -> tuple[ModelT | None, list[str]]:
     """Like :func:`validate_yaml`, for a caller with more to check: the model or None, and the problems, a line each."""
+    if document.data is None:
+        fields = ", ".join(field.alias or name for name, field in model.model_fields.items())
+        return None, [document.problem((), f"the file is empty; allowed are the fields {fields}")]
     infinite = {path: f"found {value}; allowed a finite number" for path, value in _not_finite(document.data)}
     findings: dict[YamlPath, str] = {}
     value = None
-    if document.data is None:
-        return None, [
-            document.problem(
-                (),
-                f"the file is empty; allowed are the fields {', '.join(field.alias or name for name, field in model.model_fields.items())}",
-            )
-        ]
     try:
         # Through JSON, because pydantic's strict mode takes a list for a tuple and text for a path only from there.
         value = model.model_validate_json(json.dumps(document.data), strict=True)
@@ -214,79 +194,6 @@ def _read_text(path: Path, error_class: type[Il2cytoError]) -> str:
         raise error_class(msg) from None
 
 
-def _parser() -> YAML:
-    return YAML(typ="safe", pure=True)
-
-
-def _forbidden(text: str) -> Iterator[str]:
-    # On the events, before anything is built: composing would resolve aliases without a trace.
-    depth = documents = 0
-    for event in _parser().parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        documents += isinstance(event, DocumentStartEvent)
-        line = event.start_mark.line + 1
-        if depth > MAX_DEPTH:
-            yield f"{line}: nested deeper than {MAX_DEPTH} levels; allowed are {MAX_DEPTH}"
-            return
-        if documents > 1 and isinstance(event, DocumentStartEvent):
-            yield f"{line}: a second document; allowed is one: remove the line '---' and what follows"
-        for problem in _forbidden_event(event):
-            yield f"{line}: {problem}"
-
-
-def _forbidden_event(event: Event) -> Iterator[str]:
-    if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-        yield "a %YAML or %TAG directive; remove it"
-    if isinstance(event, AliasEvent):
-        yield f"alias *{_printable(event.anchor)}; write the value out instead"
-    elif isinstance(event, NodeEvent) and event.anchor:
-        yield f"anchor &{_printable(event.anchor)}; remove it and write the value out where it is used"
-    if isinstance(event, ScalarEvent | CollectionStartEvent) and event.ctag is not None:
-        yield f"tag {_printable(str(event.ctag))}; remove it"
-    if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
-        yield "merge key <<; write the values out instead"
-
-
-@dataclass
-class _Builder:
-    """Turns nodes into plain values, remembering where each stood."""
-
-    constructor: SafeConstructor
-    marks: dict[YamlPath, tuple[int, int]]
-    problems: list[str]
-
-    def value(self, node: Node, path: YamlPath = ()) -> YamlValue:
-        line = node.start_mark.line + 1
-        self.marks.setdefault(path, (line, node.start_mark.column + 1))
-        if isinstance(node, SequenceNode):
-            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, MappingNode):
-            return self.mapping(node, path)
-        try:
-            if str(node.tag) in _TYPED:
-                return self.constructor.construct_object(node)  # type: ignore[no-any-return]
-            if _is_text(node.value) or not node.value:
-                return str(node.value)
-        except ValueError:
-            pass  # a whole number of more than 4,300 digits
-        self.problems.append(f"{line}: a value that cannot be read; shorten or retype it")
-        return None
-
-    def mapping(self, node: MappingNode, path: YamlPath) -> dict[str, YamlValue]:
-        mapping: dict[str, YamlValue] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, ScalarNode) or not _is_text(key.value):
-                self.problems.append(f"{line}: a key that is no text; allowed are names")
-            elif key.value in mapping:
-                first = self.marks[*path, key.value][0]
-                self.problems.append(f"{line}: duplicate key {_printable(key.value)}, first in line {first}; keep one")
-            else:
-                self.marks[*path, key.value] = (line, key.start_mark.column + 1)
-                mapping[key.value] = self.value(value, (*path, key.value))
-        return mapping
-
-
 def _not_finite(value: YamlValue, path: YamlPath = ()) -> Iterator[tuple[YamlPath, float]]:
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
@@ -298,18 +205,9 @@ def _not_finite(value: YamlValue, path: YamlPath = ()) -> Iterator[tuple[YamlPat
             yield from _not_finite(item, (*path, i))
 
 
-def _is_text(value: str) -> bool:
-    # An escape can make half a surrogate pair, which no file can hold.
-    return value != "" and not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def _child(value: YamlValue, step: str | int) -> YamlValue:
     if isinstance(value, dict) and isinstance(step, str):
         return value.get(step)
     if isinstance(value, list) and isinstance(step, int) and step < len(value):
         return value[step]
     return None
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() and len(text) <= 60 else repr(text[:60])

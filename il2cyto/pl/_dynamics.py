@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-import textwrap
 from itertools import cycle
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from il2cyto import tl
-from il2cyto._keys import ROOT, Obs, Uns, Var
+from il2cyto._keys import Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
-from il2cyto.pl._labels import (
-    ALPHA,
-    FEWEST_FOR_INTERVAL,
-    Interval,
-    interval_key,
-    interval_text,
-    p_column,
-    require_interval,
-)
-from il2cyto.pl._subjects import subject_styles
-from il2cyto.pl._theme import (
-    DOUBLE_COLUMN,
-    MM,
-    PERIOD,
-    SINGLE_COLUMN,
-    ArmStyle,
-    add_footer,
-    arm_styles,
-    printable,
-    theme,
-)
-from il2cyto.pl._timeline import Timeline
+from il2cyto.pl._curves import Curves, draw_highlighted, draw_individuals, draw_means, mark_differences
+from il2cyto.pl._dynamics_text import add_legend, caption, label_axes, titles
+from il2cyto.pl._labels import Interval, require_interval
+from il2cyto.pl._theme import DOUBLE_COLUMN, MM, SINGLE_COLUMN, add_footer, theme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+
+    from il2cyto.pl._theme import ArmStyle
 
 COLUMNS: Final = 3
 #: A panel with its title, and the legend above the panels, without what stands below the axis.
 PANEL_HEIGHT: Final = 47 * MM
 LEGEND_HEIGHT: Final = 7 * MM
-#: Points between the axes and the title where asterisks stand between them.
-ABOVE_ASTERISKS: Final = 11.0
-#: Share of the axis over which groups stand beside each other where all have the same single visit.
-ONE_VISIT: Final = 0.05
 
 
 def dynamics(
@@ -111,6 +85,35 @@ def dynamics(
     """
     require_interval(interval, caller="dynamics")
     names = list(dict.fromkeys(populations or endpoint_populations(adata, denominator=denominator)))
+    _require(adata, names, highlight=highlight, axes=axes)
+    values, summary = _tables(adata, names, denominator, group)
+    curves = Curves.of(adata, summary)
+    with theme():
+        panels = _new_panels(len(names)) if axes is None else list(axes)
+        for letter, ax, name in zip(cycle(ascii_uppercase), panels, names, strict=False):
+            mine = pl.col(Var.POPULATION) == name
+            if individuals:
+                draw_individuals(ax, values.filter(mine), curves)
+            draw_means(ax, summary.filter(mine), curves, interval)
+            draw_highlighted(ax, values.filter(mine), curves.timeline, highlight)
+            title, unit = titles(adata, name, denominator)
+            label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit, marked=contrasts is not None)
+            depth = _draw_visits(ax, summary.filter(mine), curves)
+            if contrasts is not None:
+                mark_differences(ax, contrasts.filter(mine), curves.timeline)
+        figure = panels[0].figure.get_figure(root=True)
+        spare = panels[len(names) :] if axes is None else []
+        add_legend(figure, spare, curves.styles, curves.timeline, highlight, interval)
+        if axes is None:
+            rows = -(-len(names) // COLUMNS)
+            figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
+        whose = _whose(adata, curves.styles, group)
+        text = caption(interval, curves.timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
+        add_footer(figure, text, simulated=bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False)))
+    return figure
+
+
+def _require(adata: AnnData, names: Sequence[str], *, highlight: Sequence[str], axes: Sequence[Axes] | None) -> None:
     if axes is not None and len(axes) < len(names):
         msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
         raise ValueError(msg)
@@ -118,42 +121,19 @@ def dynamics(
     if absent:
         msg = f"dynamics: highlight: no subject {', '.join(map(repr, absent))} in the object."
         raise ValueError(msg)
-    frames = (
+
+
+def _tables(
+    adata: AnnData, names: Sequence[str], denominator: str | None, group: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Make the table of single subjects and that of means; whatever parts the subjects is drawn as arms are."""
+    values, summary = (
         of(adata, populations=names, denominator=denominator, group=group)
         for of in (tl.subject_dynamics, tl.summarise_dynamics)
     )
-    # Whatever parts the subjects is drawn as arms are; a study without arms is one group.
-    values, summary = (frame.rename({group: Obs.ARM}) if group in frame.columns else frame for frame in frames)
-    timeline, styles = Timeline.of(adata, summary), _styles(adata, summary)
-    aside = _asides(timeline, styles)
-    with theme():
-        panels = _new_panels(len(names)) if axes is None else list(axes)
-        for letter, ax, name in zip(cycle(ascii_uppercase), panels, names, strict=False):
-            of_population = pl.col(Var.POPULATION) == name
-            if individuals:
-                _draw_individuals(ax, values.filter(of_population), timeline, styles, aside)
-            _draw_means(ax, summary.filter(of_population), timeline, styles, aside, interval)
-            _draw_highlighted(ax, values.filter(of_population), timeline, highlight)
-            title, unit = _titles(adata, name, denominator)
-            _label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit, marked=contrasts is not None)
-            timeline.draw(ax)
-            if not summary.filter(of_population)["n"].sum():
-                ax.text(0.5, 0.5, "not evaluable in any sample", transform=ax.transAxes, ha="center", va="center")
-                ax.set_yticks([])
-            depth = timeline.write_counts(ax, _counts(summary.filter(of_population), styles), styles)
-            if contrasts is not None:
-                _mark_differences(ax, contrasts.filter(of_population), timeline)
-        figure = panels[0].figure.get_figure(root=True)
-        spare = panels[len(names) :] if axes is None else []
-        _add_legend(figure, spare, styles, timeline, highlight, interval)
-        simulated = bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False))
-        whose = "" if len(styles) == 1 else " of each arm" if group == Obs.ARM else f" by {group}{_pooled(adata)}"
-        caption = _caption(interval, timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
-        if axes is None:
-            rows = -(-len(names) // COLUMNS)
-            figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
-        add_footer(figure, caption, simulated=simulated)
-    return figure
+    # A study without arms is one group, and has no column to rename.
+    renamed = {group: Obs.ARM} if group in summary.columns else {}
+    return values.rename(renamed), summary.rename(renamed)
 
 
 def _new_panels(count: int) -> list[Axes]:
@@ -164,198 +144,21 @@ def _new_panels(count: int) -> list[Axes]:
     return list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def _styles(adata: AnnData, summary: pl.DataFrame) -> dict[str, ArmStyle]:
-    """Style the arms that occur; an arm keeps its colour when another one is absent."""
-    present = summary[Obs.ARM].cast(pl.String).unique(maintain_order=True).to_list()
-    planned = [str(arm) for arm in adata.uns[Uns.IL2CYTO].get(Uns.ARMS, ())]
-    planned = planned if set(planned) & set(present) else []
-    styles = arm_styles([*planned, *(arm for arm in present if arm not in planned)])
-    return {arm: style for arm, style in styles.items() if arm in present}
+def _draw_visits(ax: Axes, summary: pl.DataFrame, curves: Curves) -> float:
+    """Draw the axis of visits with the number of subjects below it; gives how far down that reaches, in points."""
+    curves.timeline.draw(ax)
+    if not summary["n"].sum():
+        ax.text(0.5, 0.5, "not evaluable in any sample", transform=ax.transAxes, ha="center", va="center")
+        ax.set_yticks([])
+    counts = {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in curves.styles}
+    return curves.timeline.write_counts(ax, counts, curves.styles)
 
 
-def _asides(timeline: Timeline, styles: dict[str, ArmStyle]) -> dict[str, float]:
-    """Say how far beside its visit each group stands: not at all where there are courses to follow."""
-    step = ONE_VISIT / len(styles) if len(timeline.position) == 1 else 0.0
-    return {arm: step * (i - (len(styles) - 1) / 2) for i, arm in enumerate(styles)}
-
-
-def _draw_individuals(
-    ax: Axes, values: pl.DataFrame, timeline: Timeline, styles: dict[str, ArmStyle], aside: dict[str, float]
-) -> None:
-    columns = {visit: i for i, visit in enumerate(timeline.position)}
-    beside = ONE_VISIT / 8 / len(styles) if len(columns) == 1 else 0.0  # not under the mean
-    for arm, style in styles.items():
-        rows = values.filter(pl.col(Obs.ARM) == arm)
-        who = rows[Obs.SUBJECT].rank("dense").to_numpy() - 1
-        # One line for the arm: a last column of NaN parts the subjects, and a visit without a sample stays a gap.
-        y = np.full((rows[Obs.SUBJECT].n_unique(), len(columns) + 1), np.nan)
-        y[who, [columns[visit] for visit in rows[Obs.VISIT].cast(pl.String)]] = rows["frequency"]
-        x = np.tile([*timeline.position.values(), np.nan], len(y)) + aside[arm] - beside
-        ax.plot(x, y.ravel(), color=style.colour, alpha=0.25, linewidth=0.4, zorder=1.5, label=f"_subjects {arm}")
-        known = np.isfinite(np.pad(y.ravel(), 1, constant_values=np.nan))
-        alone = known[1:-1] & ~known[:-2] & ~known[2:]
-        if alone.any():
-            look: dict[str, Any] = {"color": style.colour, "alpha": 0.5, "markersize": 1.8, "markeredgewidth": 0}
-            ax.plot(x[alone], y.ravel()[alone], "o", zorder=1.5, label=f"_lone values {arm}", **look)
-
-
-def _draw_highlighted(ax: Axes, values: pl.DataFrame, timeline: Timeline, highlight: Sequence[str]) -> None:
-    for subject, style in subject_styles(highlight).items():
-        rows = values.filter(pl.col(Obs.SUBJECT) == subject)
-        found = dict(rows.select(pl.col(Obs.VISIT).cast(pl.String), "frequency").iter_rows())
-        y = [found.get(visit, np.nan) for visit in timeline.position]
-        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dashes}
-        ax.plot(
-            list(timeline.position.values()),
-            y,
-            linewidth=0.8,
-            markersize=2.2,
-            zorder=2.5,
-            label=f"_subject {subject}",
-            **look,
-        )
-
-
-def _draw_means(
-    ax: Axes,
-    summary: pl.DataFrame,
-    timeline: Timeline,
-    styles: dict[str, ArmStyle],
-    aside: dict[str, float],
-    interval: str,
-) -> None:
-    for arm, style in styles.items():
-        rows = summary.filter(pl.col(Obs.ARM) == arm)
-        mean = rows["mean"].to_numpy()
-        limits = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
-        limits[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
-        bars = rows["sem"].to_numpy() if interval == "sem" else limits
-        ax.errorbar(
-            timeline.along(rows) + aside[arm],
-            mean,
-            yerr=bars,
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.dashes,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            elinewidth=0.8,
-            capsize=1.6,
-            capthick=0.8,
-            zorder=3,
-            label=f"_mean {arm}",
-        )
-
-
-def _mark_differences(ax: Axes, contrasts: pl.DataFrame, timeline: Timeline) -> None:
-    """Put an asterisk above the visits at which the groups differ."""
-    column = p_column(contrasts)
-    for visit, p in contrasts.select(pl.col(Obs.VISIT).cast(pl.String), column).iter_rows():
-        if visit in timeline.position and p is not None and p < ALPHA:
-            ax.annotate(
-                "*",
-                (timeline.position[visit], 1),
-                (0, 1),
-                xycoords=ax.get_xaxis_transform(),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                size=9,
-                weight="bold",
-                annotation_clip=False,
-            )
-
-
-def _counts(summary: pl.DataFrame, styles: dict[str, ArmStyle]) -> dict[str, list[int]]:
-    return {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in styles}
-
-
-def _label_axes(ax: Axes, title: str, unit: str, *, marked: bool) -> None:
-    # Frequencies end at 0 and 1; the interval of a mean of two subjects need not, and would flatten everything else.
-    ax.set_ylim(0, min(ax.get_ylim()[1], 1.0))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
-    # The data stay fractions; only the label is percent.
-    ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}")
-    ax.set_ylabel(unit)
-    ax.set_title(title, loc="left", weight="bold", pad=ABOVE_ASTERISKS if marked else None)
-
-
-def _titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str]:
-    """Say what is counted and of what it is a share."""
-    parent = denominator or str(adata.var.at[name, Var.PARENT])
-    # What a panel of a third of the page has room for.
-    title = textwrap.fill(printable(_label(adata, name), limit=54), 28)
-    whole = printable(_label(adata, parent), limit=24)
-    # "Lymphocytes" begins a title with a capital, not the middle of a phrase; "CD4+" and "NK cells" stay as they are.
-    return title, f"% of {whole[:1].lower() + whole[1:] if whole[1:2].islower() else whole}"
-
-
-def _label(adata: AnnData, name: str) -> str:
-    if name == ROOT:
-        return "all events"
-    labelled = Var.LABEL in adata.var and name in adata.var_names
-    return (str(adata.var.at[name, Var.LABEL]) if labelled else "") or name
-
-
-def _add_legend(
-    figure: Figure,
-    spare: list[Axes],
-    styles: dict[str, ArmStyle],
-    timeline: Timeline,
-    highlight: Sequence[str],
-    interval: str,
-) -> None:
-    handles: list[Artist] = [
-        Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dashes, label=printable(arm, limit=30))
-        for arm, s in styles.items()
-        if len(styles) > 1
-    ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            color=s.colour,
-            marker=s.marker,
-            linestyle=s.dashes,
-            linewidth=0.8,
-            label=printable(subject, limit=20),
-        )
-        for subject, s in subject_styles(highlight).items()
-    ]
-    handles.append(interval_key(interval))
-    if len(timeline.periods):
-        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
-    for ax in spare:
-        ax.set_axis_off()
-    if spare:
-        spare[0].legend(handles=handles, loc="upper left")
-    else:
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
-
-
-def _pooled(adata: AnnData) -> str:
-    """Say that groups which are no arms hold subjects of several."""
-    return ", arms together" if Obs.ARM in adata.obs and adata.obs[Obs.ARM].nunique() > 1 else ""
-
-
-def _caption(
-    interval: str,
-    timeline: Timeline,
-    summary: pl.DataFrame,
-    *,
-    individuals: bool,
-    whose: str,
-    tests: pl.DataFrame | None,
-) -> str:
-    few = interval == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
-    from_on = f" (where there are {FEWEST_FOR_INTERVAL} or more)" if few else ""
-    parts = [f"Mean and {interval_text(interval)} of the subjects{whose}{from_on}"]
-    if individuals:
-        parts.append(f"{'thin lines' if len(timeline.position) > 1 else 'dots'}: single subjects")
-    if len(timeline.periods):
-        parts.append("grey: on treatment")
-    if tests is not None and tests.height:
-        models = ", ".join(tests["model"].drop_nulls().unique(maintain_order=True).to_list())
-        adjusted = " adjusted for multiplicity" if p_column(tests) == "p_adjusted" else ""
-        parts.append(f"*: difference between the groups, p < {ALPHA:g}{adjusted} ({models})")
-    return f"{'; '.join(parts)}. n: subjects with a value."
+def _whose(adata: AnnData, styles: Mapping[str, ArmStyle], group: str) -> str:
+    """Say whose means are drawn; groups that are no arms hold subjects of several."""
+    if len(styles) == 1:
+        return ""
+    if group == Obs.ARM:
+        return " of each arm"
+    pooled = Obs.ARM in adata.obs and adata.obs[Obs.ARM].nunique() > 1
+    return f" by {group}{', arms together' if pooled else ''}"

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from il2cyto.pl._endpoint_panels import RATE, draw_bars, draw_courses, percent_axis
 from il2cyto.pl._labels import (
-    ALPHA,
     FEWEST_FOR_INTERVAL,
     Interval,
     arms_of,
     interval_text,
     label,
-    p_text,
     require_interval,
     tests_text,
 )
-from il2cyto.pl._theme import INK, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
+from il2cyto.pl._theme import SINGLE_COLUMN, add_footer, arm_styles, printable, theme
 from il2cyto.pl._timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
     from matplotlib.axes import Axes
-
-    from il2cyto.pl._theme import ArmStyle
-
-    FloatArray = npt.NDArray[np.float64]
 
 #: More visits than this are drawn as a course: bars would be too narrow for what is written on them.
 MOST_BARS: Final = 4
-#: A bar narrower than this share of the axes carries its counts upright.
-WIDE_BAR: Final = 0.16
-#: A lower rate is too low a bar for what is written on it.
-LOW_BAR: Final = 0.08
 #: Points between the axes and the title where p stands between them.
 ABOVE_P: Final = 11.0
 _CENTRES: Final = {
@@ -50,7 +40,6 @@ _CENTRES: Final = {
 #: What the tables abbreviate, in the words of a legend.
 SETS: Final = {"mitt": "mITT", "itt": "ITT"}
 RULES: Final = {"nri": "missing counts as non-response", "observed": "observed cases"}
-_RATE: Final = ("proportion", "ci_low", "ci_high")
 
 
 def response_rates(
@@ -108,12 +97,12 @@ def response_rates(
     with theme():
         new, ax, pad = ax is None, _axes(ax), None
         if rows["visit"].n_unique() > MOST_BARS:
-            _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _RATE, tests)
+            draw_courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, RATE, tests)
             pad = ABOVE_P if tests is not None else None
             ax.set_ylim(bottom=0)
         else:
-            _all_bars(ax, rows, styles, tests)
-        _percent_axis(ax)
+            draw_bars(ax, rows, styles, tests)
+        percent_axis(ax)
         _titles(ax, title or label(endpoint).title, label(endpoint).axis, pad)
         if new:
             sets = rows["set"].drop_nulls().unique().to_list() if "set" in rows.columns else []
@@ -180,7 +169,7 @@ def measure_course(
     tests = None if contrasts is None else _rows(contrasts, endpoint, {})
     with theme():
         new, ax = ax is None, _axes(ax)
-        _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _CENTRES[centre, interval], tests)
+        draw_courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _CENTRES[centre, interval], tests)
         ax.yaxis.set_major_locator(MaxNLocator(5))
         unit = str(rows["unit"][0] or "") if "unit" in rows.columns else ""
         pad = ABOVE_P if tests is not None else None
@@ -230,105 +219,6 @@ def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.
                 else rows.filter(pl.col(column).eq_missing(rows[column].first() if rows.height else None))
             )
     return rows
-
-
-def _aligned(rows: pl.DataFrame, visits: list[str]) -> pl.DataFrame:
-    frame = pl.DataFrame({"visit": visits}, schema={"visit": pl.String})
-    rows = rows.with_columns(pl.col("visit").cast(pl.String))
-    return frame.join(rows, on="visit", how="left", maintain_order="left")
-
-
-def _all_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], tests: pl.DataFrame | None) -> None:
-    visits = rows.unique("visit", maintain_order=True).sort("week", nulls_last=True, maintain_order=True)
-    names = visits["visit"].cast(pl.String).to_list()
-    width = 0.72 / len(styles)
-    top = 0.0
-    for i, (arm, style) in enumerate(styles.items()):
-        x = np.arange(len(names), dtype=np.float64) + (i - (len(styles) - 1) / 2) * width
-        top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
-    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
-        if visit in names and p_text(p):
-            # Beside two others there is no room for "p = ".
-            short = p_text(p).removeprefix("p = ").removeprefix("p ")
-            _above(ax, names.index(visit), top, short if len(names) > 2 else p_text(p))
-    weeks = visits["week"].to_list()
-    labels = [printable(name, limit=10) for name in names] if None in weeks else [f"{week:g}" for week in weeks]
-    ax.set_xticks(range(len(names)), labels)
-    ax.set_xlabel("Visit" if None in weeks else "Week", labelpad=1)
-    ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylim(0, max(top * 1.14, 0.3))
-
-
-def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmStyle, arm: str) -> float:
-    """Draw one arm's bars with intervals and counts; gives the highest point drawn."""
-    height, low, high = _columns(rows, _RATE)
-    bars: dict[str, Any] = {"color": style.colour, "alpha": 0.85, "linewidth": 0}
-    ax.bar(x, height, 0.94 * width, label=f"_rate {arm}", zorder=2, **bars)
-    errors = np.abs([height - low, high - height])
-    ax.errorbar(x, height, yerr=errors, fmt="none", ecolor=INK, elinewidth=0.7, capsize=1.6, zorder=3)
-    # Upright where two visits' bars leave no room for "16/29" along the axis.
-    turn = 90 if width / rows.height < WIDE_BAR else 0
-    for at, count, n in zip(x, rows["x"], rows["n"], strict=True):
-        if n:
-            # White on the bar; where there is hardly a bar, in its colour beside the interval.
-            low_bar = count < LOW_BAR * n
-            where = (1.5, 2) if low_bar else (0, 2)
-            ha, colour = ("left", style.colour) if low_bar else ("center", "white")
-            look: dict[str, Any] = {"color": colour, "ha": ha, "rotation": 90 if low_bar else turn}
-            ax.annotate(
-                f"{count}/{n}", (at, 0), where, textcoords="offset points", va="bottom", size=5, zorder=4, **look
-            )
-    return float(np.nanmax(high, initial=0.0))
-
-
-def _courses(
-    ax: Axes,
-    rows: pl.DataFrame,
-    timeline: Timeline,
-    styles: Mapping[str, ArmStyle],
-    columns: tuple[str, str, str],
-    tests: pl.DataFrame | None,
-) -> None:
-    names = list(timeline.position)
-    counts = {}
-    for arm, style in styles.items():
-        mine = _aligned(rows.filter(arm=arm), names)
-        counts[arm] = mine["n"].fill_null(0).to_list()
-        middle, low, high = _columns(mine, columns)
-        ax.errorbar(
-            timeline.along(mine),
-            middle,
-            yerr=np.abs([middle - low, high - middle]),
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.dashes,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            elinewidth=0.8,
-            capsize=1.6,
-            zorder=3,
-            label=f"_course {arm}",
-        )
-    timeline.draw(ax)
-    timeline.write_counts(ax, counts, styles)
-    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
-        if visit in timeline.position and p is not None and p < ALPHA:
-            _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
-
-
-def _columns(rows: pl.DataFrame, names: tuple[str, str, str]) -> list[FloatArray]:
-    return [rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
-
-
-def _above(ax: Axes, x: float, y: float, text: str, *, of_axes: bool = False) -> None:
-    where = ax.get_xaxis_transform() if of_axes else ax.transData
-    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "annotation_clip": False}
-    ax.annotate(text, (x, y), (0, 2), xycoords=where, size=5.5, **look)
-
-
-def _percent_axis(ax: Axes) -> None:
-    ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}" if fraction <= 1 else "")
 
 
 def _titles(ax: Axes, title: str, unit: str, pad: float | None) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import polars as pl
-from matplotlib.lines import Line2D
-
-from il2cyto.pl._theme import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,12 +94,6 @@ def interval_text(interval: str, level: float = 0.95) -> str:
     ('90 % confidence interval', 'standard error (SEM)')
     """
     return f"{100 * level:g} % confidence interval" if interval == "ci" else "standard error (SEM)"
-
-
-def interval_key(interval: str, level: float = 0.95) -> Line2D:
-    """Make the entry of a legend that says what bars show."""
-    label = f"{100 * level:g} % CI" if interval == "ci" else "SEM"
-    return Line2D([], [], color=INK, marker="|", linestyle="none", markersize=6, markeredgewidth=0.8, label=label)
 
 
 def p_text(p: float | None) -> str:

@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
+from il2cyto.pl._curves import curve_handles, interval_handle, period_handle
 from il2cyto.pl._endpoints import MOST_BARS, SETS, measure_course, rate_text, response_rates
 from il2cyto.pl._labels import (
     FEWEST_FOR_INTERVAL,
     Interval,
     arms_of,
-    interval_key,
     interval_text,
     label,
     require_interval,
     tests_text,
 )
-from il2cyto.pl._theme import DOUBLE_COLUMN, MM, PERIOD, SINGLE_COLUMN, add_footer, arm_styles, printable, theme
+from il2cyto.pl._theme import DOUBLE_COLUMN, MM, SINGLE_COLUMN, add_footer, arm_styles, theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
 
 #: The panels of a lupus trial's second figure, in its order; those without rows are left out.
 PANELS: Final = (
@@ -108,7 +107,7 @@ def trial_endpoints(
             binary if "binary" in kinds.values() else continuous,
             arms,
             # Rates keep their confidence interval: with SEM the caption has to tell the two apart.
-            bars=[interval_key(interval, level)] if interval == "ci" or "binary" not in kinds.values() else [],
+            bars=[interval_handle(interval, level)] if interval == "ci" or "binary" not in kinds.values() else [],
             shaded=bool(treatment_weeks) and "continuous" in kinds.values(),
         )
         add_footer(figure, _caption(kinds, tables, analysis_set, interval, level), simulated=simulated)
@@ -128,12 +127,10 @@ def _legend(
     if table is None:
         return
     handles: list[Artist] = [
-        Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dashes, label=printable(arm, limit=30))
-        for arm, style in arm_styles(arms_of(table, arms)).items()
+        *curve_handles(arm_styles(arms_of(table, arms))),
+        *bars,
+        *([period_handle()] if shaded else ()),
     ]
-    handles += bars
-    if shaded:
-        handles.append(Patch(color=PERIOD, linewidth=0, label="treatment period"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 

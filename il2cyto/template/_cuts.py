@@ -35,7 +35,7 @@ class Cut1D(Gate):
 
     @field_validator("bounds")
     @classmethod
-    def _bounds_arecheck_order(cls, value: Point) -> Point:
+    def _bounds_ascend(cls, value: Point) -> Point:
         check_order(*value, "bounds")
         return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,17 @@ class _Transform(Strict):
         return self.model_copy(update={"t": float(channel_range)})
 
 
+WidenedT = TypeVar("WidenedT", "Logicle", "Hyperlog")
+
+
+def _require_room(transform: WidenedT) -> WidenedT:
+    """The linear part, w decades to either side of zero, has to fit into the m decades of the scale."""
+    if 2 * transform.w > transform.m:
+        msg = f"{transform.method}: w is {transform.w} with m {transform.m}; allowed is w <= m/2; lower w"
+        raise ValueError(msg)
+    return transform
+
+
 class Logicle(_Transform):
     """Biexponential scale of Parks, Roederer and Moore (Cytometry A 2006); 1 at the top of scale `t`."""
 
@@ -32,12 +43,7 @@ class Logicle(_Transform):
     m: Positive = 4.5
     a: NonNegative = 0.0
 
-    @model_validator(mode="after")
-    def _widths_fit(self) -> Self:
-        if 2 * self.w > self.m:
-            msg = f"logicle: w is {self.w} with m {self.m}; allowed is w <= m/2; lower w"
-            raise ValueError(msg)
-        return self
+    _widths_fit = model_validator(mode="after")(_require_room)
 
 
 class Hyperlog(_Transform):
@@ -49,12 +55,7 @@ class Hyperlog(_Transform):
     m: Positive = 4.5
     a: NonNegative = 0.0
 
-    @model_validator(mode="after")
-    def _widths_fit(self) -> Self:
-        if 2 * self.w > self.m:
-            msg = f"hyperlog: w is {self.w} with m {self.m}; allowed is w <= m/2; lower w"
-            raise ValueError(msg)
-        return self
+    _widths_fit = model_validator(mode="after")(_require_room)
 
 
 class Linear(_Transform):

@@ -20,8 +20,6 @@ from tests.clinical._tables import pair, visit_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIMITS = {"c3_g_l": {"lln": 0.9}, "c4_g_l": {"lln": 0.1}}
-
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:

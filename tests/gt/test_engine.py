@@ -91,7 +91,9 @@ def assert_same_in_samples(file, plan, cuts):
         if node.evaluable:
             assert samples.nodes[name].count == node.count, name
         if node.evaluable and whole is not None and whole.whole:
-            np.testing.assert_array_equal(usable[samples._mask(name, whole)], np.flatnonzero(node.mask), err_msg=name)
+            np.testing.assert_array_equal(
+                usable[samples._membership.mask(name, whole)], np.flatnonzero(node.mask), err_msg=name
+            )
 
 
 @pytest.mark.parametrize("name", ["tnk", "tbnk"])

@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from il2cyto.gt import Events, apply, make_plan, propose, reconcile
+from il2cyto.gt._membership import Membership
 from il2cyto.gt._propose import PROPOSAL_SCHEMA
 from il2cyto.gt._sample import MOST, draw_root
 from il2cyto.gt._sampled_tree import ENOUGH, SampledTree
@@ -64,13 +65,13 @@ def test_given_cuts_are_not_proposed_and_those_below_them_are_what_they_were(pro
 
 def test_only_what_a_wanted_gate_stands_on_is_looked_at(proposals, monkeypatch):
     looked_at = []
-    scaled = SampledTree._scaled
+    linear = Membership.linear
 
     def note(self, key, population, sample):
         looked_at.append(key)
-        return scaled(self, key, population, sample)
+        return linear(self, key, population, sample)
 
-    monkeypatch.setattr(SampledTree, "_scaled", note)
+    monkeypatch.setattr(Membership, "linear", note)
     given = {name: cuts for name, cuts in cuts_of(proposals).items() if name != "CD4pos"}
     again = propose(events_of(), sample="s", content="simulated", given=given, panel="")
     assert again["population"].to_list() == ["CD4pos"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import pytest
+
+from tests.io._fcs import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +28,6 @@ class MakeFcs(Protocol):
         after: bytes = b"",
         data_in_header: tuple[int, int] | None = None,
     ) -> Path: ...
-
-
-#: 3 events of 2 channels, distinct in every byte that matters.
-EVENTS = np.array([[1.5, 1000.0], [-2.25, 70000.5], [3.125, 3.0]], dtype=np.float32)
 
 
 @pytest.fixture

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from il2cyto.errors import FcsError, FcsWarning
-from il2cyto.io import open_fcs
+from il2cyto.errors import FcsError
 from il2cyto.io._fcs import _blocks
+from tests.io._fcs import quiet
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.io.conftest import MakeFcs
 
 FLOATS = np.random.default_rng(0).normal(0, 1000, (1000, 2))
@@ -40,12 +37,6 @@ LAYOUTS = {
         BITS_10,
     ),
 }
-
-
-def quiet(path: Path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FcsWarning)
-        return open_fcs(path)
 
 
 def joined(file, columns):

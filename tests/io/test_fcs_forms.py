@@ -18,20 +18,14 @@ from il2cyto.errors import FcsError, FcsWarning
 from il2cyto.io import open_fcs, read_fcs
 from il2cyto.io._fcs import event_flags
 from il2cyto.io._fcs._inflate import LARGEST_RATIO
+from tests.io._fcs import EVENTS, quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.io.conftest import MakeFcs
 
-EVENTS = np.array([[1.5, 1000.0], [-2.25, 70000.5], [3.125, 3.0]], dtype=np.float32)
 DIGITS = {"$DATATYPE": "A", "$P1B": "4", "$P2B": "6", "$P1R": "1024", "$P2R": "NA"}
-
-
-def quiet(path, dataset=None):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FcsWarning)
-        return open_fcs(path, dataset=dataset)
 
 
 def error_of(path):

@@ -42,6 +42,15 @@ def gather(
     Added to `seen`: how many values lie below, and how many are to be kept.
     """
     below, inside, last = seen[0], seen[1], room.size - 1
+    if inside + events.size <= last:
+        upto = below + inside  # how many are not above
+        for i in events:
+            value = np.float32(x[i])
+            room[upto - below] = x[i]
+            below += int(value < low)
+            upto += int(value <= high)
+        seen[0], seen[1] = below, upto - below
+        return
     for i in events:
         value = np.float32(x[i])
         room[min(inside, last)] = x[i]

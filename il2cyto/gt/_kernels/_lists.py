@@ -55,16 +55,15 @@ def cut(
     out: IntArray,
 ) -> tuple[int, int]:
     """WITHIN, COLLECT and COUNT in one pass; how many are inside, and how many at the top of the range."""
-    low, high, top_low, top_high = interval[0], interval[1], top[0], top[1]
-    count = at_top = 0
+    low, high, count, highest = interval[0], interval[1], 0, -np.inf
     for i in events:
         value = x[i]
         inside = np.uint8((value >= low) & (value <= high))
         answer[i] = inside
         out[count] = i
         count += int(inside)
-        at_top += int((value >= top_low) & (value <= top_high))
-    return count, at_top
+        highest = value if value > highest else highest
+    return count, 0 if highest < top[0] else count_within(events, x, top[0], top[1])
 
 
 @kernel

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from il2cyto.errors import FcsError
-from il2cyto.io._fcs._data import MOST_DIGITS
 from il2cyto.io._fcs._numbers import integer, number
 from il2cyto.io._fcs._text import require
 
@@ -25,6 +24,8 @@ DataType: TypeAlias = Literal["I", "F", "D", "A"]
 _DATA_TYPES: Final[tuple[DataType, ...]] = ("I", "F", "D", "A")
 _WIDTH: Final = {"F": 32, "D": 64}
 _WIDEST_INTEGER: Final = 64
+#: All digits that an integer of 64 bits can have.
+MOST_DIGITS: Final = 20
 _NUMBERED: Final = re.compile(r"\$P([0-9]+)[A-Z]")
 # 64-bit clocks come as two words; Beckman and Cytomation have their own names.
 _TIME: Final = re.compile(r"(HDR-)?T(IME)?[0-9]?", re.IGNORECASE)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from il2cyto.io._fcs._channels import MOST_DIGITS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 #: float32 holds every integer of so many bits.
 EXACT_BITS: Final = 24
 _NATIVE_BITS: Final = (8, 16, 32, 64)
-# All digits that an integer of 64 bits can have.
-MOST_DIGITS: Final = 20
 
 
 class BadDigits(ValueError):

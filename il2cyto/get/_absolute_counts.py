@@ -9,8 +9,9 @@ import polars as pl
 
 from il2cyto._keys import Layers, Obs, Var
 from il2cyto._populations import require_populations
-from il2cyto._tidy import each_sample, panels, sample_columns, stack
+from il2cyto._tidy import each_sample, sample_columns, stack
 from il2cyto.errors import SchemaError
+from il2cyto.get._rows import SAMPLE_COLUMNS, all_populations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from il2cyto._tidy import Panels
-
-_COLUMNS = (Obs.SUBJECT, Obs.VISIT, Obs.WEEK, Obs.ARM, Obs.PANEL, Obs.COUNT_METHOD)
 
 
 def absolute_counts(
@@ -47,9 +46,7 @@ def absolute_counts(
     SchemaError
         The samples were counted by several methods and none is named: such numbers cannot be compared.
     """
-    require_populations(
-        [name for adata in panels(data) for name in adata.var_names], populations or (), caller="get.absolute_counts"
-    )
+    require_populations(all_populations(data), populations or (), caller="get.absolute_counts")
     found = stack(data, lambda adata: _absolute_counts(adata, populations))
     methods = (
         found.drop_nulls(Obs.COUNT_METHOD).unique("sample").group_by(Obs.COUNT_METHOD).len().sort(Obs.COUNT_METHOD)
@@ -83,7 +80,8 @@ def _absolute_counts(adata: AnnData, populations: Sequence[str] | None) -> pl.Da
     counts = np.asarray(part.layers[Layers.COUNTS], np.float64)
     cells = part.layers.get(Layers.CELLS_PER_UL, np.full(part.shape, np.nan))
     table = each_sample(
-        sample_columns(adata, *_COLUMNS), pl.DataFrame({Var.POPULATION: names}, {Var.POPULATION: pl.String})
+        sample_columns(adata, *SAMPLE_COLUMNS, Obs.COUNT_METHOD),
+        pl.DataFrame({Var.POPULATION: names}, {Var.POPULATION: pl.String}),
     )
     return table.select(
         pl.exclude(Obs.COUNT_METHOD),

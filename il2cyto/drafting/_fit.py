@@ -1,4 +1,4 @@
-"""Which files share a panel, and which template their markers satisfy."""
+"""What headers tell of a panel, and how well each template suits it."""
 
 from __future__ import annotations
 
