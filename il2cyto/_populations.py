@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from il2cyto._keys import ENDPOINT_POPULATIONS, ROOT, Var
+from il2cyto._tidy import panels
 from il2cyto.errors import PopulationError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def endpoint_populations(adata: AnnData, *, denominator: str | None = None) -> l
     The endpoints of the trial that are in the object; where it has none of them, those whose role is `endpoint`. With a
     denominator, only what lies below it.
     """
+    panels(adata)
     names = [name for name in ENDPOINT_POPULATIONS if name in adata.var_names]
     if not names and Var.ROLE in adata.var:
         names = list(adata.var_names[adata.var[Var.ROLE].astype(str) == "endpoint"])

@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 
 from il2cyto._keys import Obs, Uns, Var
-from il2cyto.errors import SchemaError
+from il2cyto.errors import SchemaError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,13 @@ def panels(data: AnnData | Panels) -> list[AnnData]:
             )
             raise SchemaError(msg)
     return found
+
+
+def require_frame(frame: object, *, caller: str) -> None:
+    """Refuse a table that is not of polars, and say how to make one."""
+    if not isinstance(frame, pl.DataFrame):
+        msg = f"{caller}: the table is a {type(frame).__name__} that is not of polars; polars.from_pandas makes one of pandas'."
+        raise StudyError(msg)
 
 
 def stack(data: AnnData | Panels, make: Callable[[AnnData], pl.DataFrame]) -> pl.DataFrame:

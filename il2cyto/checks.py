@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from il2cyto.errors import FcsError, FcsWarning, PanelError, TemplateError
+from il2cyto.errors import FcsError, FcsWarning, Il2cytoError, PanelError, StudyError, TemplateError
 from il2cyto.inventory import Problem, joined, problems_table, take_inventory
-from il2cyto.io import local_copy, open_fcs, read_overrides, read_template, write_csv
+from il2cyto.io import local_copy, open_fcs, read_clinical, read_overrides, read_template, write_csv
+from il2cyto.io._clinical import value_notices
+from il2cyto.io._study import study_of
 from il2cyto.report import write_check_page
 
 if TYPE_CHECKING:
@@ -22,18 +24,23 @@ if TYPE_CHECKING:
     from il2cyto.batch import Progress
     from il2cyto.inventory import Inventory
     from il2cyto.study import Study
-    from il2cyto.template import GatingTemplate
+    from il2cyto.template import GatingTemplate, Override
 
 
 def check_study(
-    study: Study, *, hashes: bool = True, events: bool = False, labels: bool = False, progress: Progress | None = None
+    study: Study | str | Path,
+    *,
+    hashes: bool = True,
+    events: bool = False,
+    labels: bool = False,
+    progress: Progress | None = None,
 ) -> Inventory:
     """Find all that is wrong with a study before it is gated.
 
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
     hashes
         Read every file through once, to find copies; bound by the disk.
     events
@@ -54,11 +61,29 @@ def check_study(
     >>> checks.check_study(study).n_errors
     0
     """
+    study = study_of(study, "check_study")
     inventory = take_inventory(study, hashes=hashes, events=events, labels=labels, progress=progress)
-    if not events:
-        return inventory
-    found = problems_table(_exchanged(study, inventory.files, progress or (lambda stage, done, total: None)))
-    return replace(inventory, problems=joined(found, inventory.problems))
+    found = [*_overrides(study), *_clinical(study)]
+    if not (study.sheet["role"] == "sample").any():
+        found.append(Problem.of_batch("E103", f"{study.samples.name}: all {study.sheet.height} files are controls"))
+    if events:
+        found += _exchanged(study, inventory.files, progress or (lambda stage, done, total: None))
+    return replace(inventory, problems=joined(problems_table(found), inventory.problems))
+
+
+def _clinical(study: Study) -> Iterator[Problem]:
+    """Find what is wrong with the clinical tables: a run would stop at it, after the files have been checked."""
+    if study.subjects is None and study.clinical is None:
+        return
+    try:
+        data = read_clinical(study)
+    except StudyError as error:
+        for line in str(error).splitlines():
+            yield Problem.of_batch("E121", line)
+        return
+    implausible = list(value_notices(data.queries))
+    for notice in data.notices:
+        yield Problem.of_batch("W121" if notice in implausible else "I121", notice)
 
 
 def _exchanged(study: Study, files: pl.DataFrame, progress: Progress) -> Iterator[Problem]:
@@ -102,12 +127,27 @@ def _templates(study: Study) -> dict[str, GatingTemplate]:
     return found
 
 
-def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+def _overrides(study: Study) -> Iterator[Problem]:
+    """Find what is wrong with the cuts that persons have set."""
+    try:
+        _read_overrides(study, _templates(study))
+    except Il2cytoError as error:
+        yield from (Problem.of_batch("E104", line) for line in str(error).splitlines())
+
+
+def _read_overrides(study: Study, templates: Mapping[str, GatingTemplate]) -> tuple[Override, ...]:
+    # Without its template nothing can be said of an override; that it cannot be read is E110.
     if study.overrides is None or len(templates) < len(study.panels):
-        return set()
+        return ()
     of_sample = {sample: templates[panel] for sample, panel in study.sheet.select("sample", "panel").iter_rows()}
-    overrides = read_overrides(study.path(study.overrides), of_sample)
-    return {override.sample for override in overrides if override.accept_panel}
+    return tuple(read_overrides(study.path(study.overrides), of_sample))
+
+
+def _accepted(study: Study, templates: Mapping[str, GatingTemplate]) -> set[str]:
+    # An error of the file is a finding of its own.
+    with suppress(Il2cytoError):
+        return {override.sample for override in _read_overrides(study, templates) if override.accept_panel}
+    return set()
 
 
 def to_json(inventory: Inventory, study: Study) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,52 @@ if TYPE_CHECKING:
 def found(taken, *codes):
     """Code, file and message of the findings with these codes."""
     return [row[:3] for row in worse_than_info(taken) if row[0] in codes]
+
+
+def test_what_is_wrong_with_clinical_tables_is_found_before_anything_is_gated(tmp_path: Path) -> None:
+    shutil.copytree(datasets.sample_data_path(), tmp_path, dirs_exist_ok=True)
+    sheet = tmp_path / "visits.csv"
+    visits = pl.read_csv(sheet, infer_schema_length=0)
+
+    def findings(**columns: pl.Expr) -> list[tuple[str, str]]:
+        visits.with_columns(**columns).write_csv(sheet)
+        problems = checks.check_study(read_study(tmp_path), hashes=False).problems
+        return [row for row in problems.select("code", "message").rows() if row[0][1:] == "121"]
+
+    assert findings() == []
+    (notice,) = findings(albumin_g_l=pl.lit("3.9"), note=pl.lit("x"))[:1]
+    assert notice == (
+        "W121",
+        "visits.csv: albumin_g_l: implausible in g/L (usually 10 to 60) in lines 2, 3, 4 and 20 more; check the unit; nothing was "
+        "converted",
+    )
+    assert findings(pga=pl.lit("29")) == [
+        ("E121", "visits.csv:2: pga: found 29; allowed 0 to 3 (also in lines 3, 4, 5 and 19 more)")
+    ]
+    assert findings(remark=pl.lit("x")) == [
+        ("I121", "visits.csv: il2cyto does not know these columns and keeps them as text: remark")
+    ]
+
+
+def test_overrides_that_a_run_would_refuse_are_found(tmp_path: Path) -> None:
+    shutil.copytree(datasets.sample_data_path(), tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "study.yaml").open("a") as file:
+        file.write("overrides: overrides.yaml\n")
+    entry = {
+        "sample": "SIM-001_W66",
+        "population": "T",
+        "cut": 0.5,
+        "who": "me",
+        "why": "x",
+        "when": "2026-01-01T10:00:00Z",
+    }
+    (tmp_path / "overrides.yaml").write_text(f"schema: il2cyto/gating-overrides/1\noverrides:\n- {json.dumps(entry)}\n")
+
+    for events in (False, True):
+        problems = checks.check_study(tmp_path, hashes=False, events=events).problems.filter(code="E104")
+        (message,) = problems["message"]
+        assert message.startswith("overrides.yaml:3: ")
+        assert "SIM-001_W66" in message
 
 
 def test_visits_acquired_in_another_order_are_found_and_no_date_is_told(tmp_path: Path) -> None:

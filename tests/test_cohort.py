@@ -10,9 +10,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from il2cyto import cohort, datasets, get
+from il2cyto import checks, cohort, datasets, get
 from il2cyto._keys import ENDPOINT_POPULATIONS, Layers, Obs, Obsm, Uns
 from il2cyto.batch import Job
+from il2cyto.errors import GatingError, StudyError
 from il2cyto.gt._flags import FAIL, Flag
 from il2cyto.io import open_fcs, read_anndata, read_study, write_anndata, write_fcs
 
@@ -235,3 +236,51 @@ def test_a_marker_that_no_file_has_fails_no_sample_and_one_that_a_single_file_la
     first, second = (path.stem for path in files)
     assert reasons(first, second) == {first: (True, "NK_NOT_IN_PANEL"), second: (True, "NK_NOT_IN_PANEL")}
     assert reasons(first) == {first: (False, "NK_NOT_EVALUABLE"), second: (True, "")}
+
+
+@pytest.fixture
+def two_panels(tmp_path: Path) -> Path:
+    """Two readable files and two that are none, a panel each."""
+    source = datasets.sample_data_path() / "fcs"
+    for i, name in enumerate(("SIM-001_W0.fcs", "SIM-001_W6.fcs")):
+        (tmp_path / f"good{i}.fcs").write_bytes((source / name).read_bytes())
+        (tmp_path / f"bad{i}.fcs").write_text("no FCS file")
+    rows = [f"{kind}{i}.fcs,P{i},W0,{kind}" for kind in ("good", "bad") for i in range(2)]
+    (tmp_path / "samples.csv").write_text("\n".join(["file,subject,visit,panel", *rows]))
+    panels = "{good: {template: tnk}, bad: {template: tnk}}"
+    (tmp_path / "study.yaml").write_text(f"study: s\nsamples: samples.csv\npanels: {panels}\n")
+    return tmp_path
+
+
+def test_a_panel_without_a_readable_file_has_failures_and_no_cohort(two_panels: Path) -> None:
+    gated = cohort.gate_study(two_panels / "study.yaml")
+
+    assert list(gated.cohorts) == list(gated.cuts) == ["good"]
+    assert [failure.file for failure in gated.failures] == ["bad0.fcs", "bad1.fcs"]
+
+
+def test_a_study_none_of_whose_files_can_be_gated_names_them(two_panels: Path) -> None:
+    for path in two_panels.glob("good*.fcs"):
+        path.write_text("no FCS file either")
+
+    with pytest.raises(GatingError, match="none of the 4 files could be gated") as caught:
+        cohort.gate_study(two_panels)
+    assert {line.split(":")[0] for line in str(caught.value).splitlines()[1:]} == {
+        *("good0.fcs", "good1.fcs", "bad0.fcs", "bad1.fcs"),
+    }
+
+
+def test_a_study_of_controls_alone_has_nothing_to_gate(two_panels: Path) -> None:
+    sheet = pl.read_csv(two_panels / "samples.csv")
+    sheet.with_columns(role=pl.lit("unstained"), sample=pl.format("s{}", pl.int_range(pl.len()))).write_csv(
+        two_panels / "samples.csv"
+    )
+
+    with pytest.raises(StudyError, match="all 4 files are controls"):
+        cohort.gate_study(two_panels)
+    assert "E103" in set(checks.check_study(two_panels, hashes=False).problems["code"])
+
+
+def test_what_is_no_study_is_refused_with_what_is_one() -> None:
+    with pytest.raises(TypeError, match=r"gate_study: found int; give a study from il2cyto.io.read_study, or the path"):
+        cohort.gate_study(3)  # type: ignore[arg-type]

@@ -279,7 +279,7 @@ def test_a_template_that_cannot_be_read_is_one_problem_and_the_files_are_still_l
     taken = inventory(tmp_path, "a.fcs,P1,W0", STUDY.replace("small", "bad"))
 
     assert worse_than_info(taken) == [
-        ("E110", "", "panel t: bad.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'",
+        ("E110", "", "panel t: bad.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'; close the bracket",
          "Correct it, or panels.t.template of the study."),
         ("W151", "a.fcs", "5 events; at least 10,000 are wanted to count rare populations",
          "Check that the file is complete; its rare populations will be flagged."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,6 +23,14 @@ from il2cyto.cli._templates import (
 )
 from il2cyto.cli._terminal import INTERRUPTED, USAGE
 from il2cyto.errors import Il2cytoError
+
+#: What the system says of a path -> what a person can do about it.
+_REMEDIES: Final = {
+    FileExistsError: ". Name a folder.",
+    NotADirectoryError: ". Name a folder.",
+    FileNotFoundError: ". Check the path, and that its folder is there.",
+    PermissionError: ". Ask who owns it, or name another folder with --out.",
+}
 
 app = typer.Typer(
     name="il2cyto",
@@ -54,7 +62,7 @@ def main() -> None:
     except OSError as error:
         named = Path(str(error.filename or "")).name
         what = error.strerror or "cannot be read or written"
-        what = f"{what}. Name a folder." if isinstance(error, FileExistsError | NotADirectoryError) else what
+        what += _REMEDIES.get(type(error), "")
         typer.echo(f"il2cyto: {named + ': ' if named else ''}{what}", err=True)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

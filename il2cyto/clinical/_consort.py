@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.clinical._course import is_randomised, levels
 from il2cyto.clinical._sets import NOT_RECORDED
 from il2cyto.errors import StudyError
@@ -73,6 +74,7 @@ def consort(subjects: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     >>> clinical.consort(subjects, sets).filter(stage="analysed").row(0)
     ('analysed', 'IL-2', None, 1)
     """
+    require_frame(subjects, caller="consort")
     unknown = subjects.join(sets.drop_nulls("mitt"), "subject", "anti").height
     if unknown:
         msg = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class MissingColumnsError(StudyError):
 
 
 def need(frame: pl.DataFrame, columns: Iterable[str], *, table: str, purpose: str) -> None:
-    """Refuse a table that lacks columns."""
+    """Refuse a table that lacks columns, or is not of polars."""
+    require_frame(frame, caller=table)
     absent = [column for column in columns if column not in frame.columns]
     if absent:
         msg = f"{table}: no column {', '.join(absent)}, which {purpose} needs; add it, or leave that endpoint out"

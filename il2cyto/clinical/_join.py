@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from il2cyto._keys import Obs
+from il2cyto._tidy import panels
 from il2cyto.clinical._course import need
 from il2cyto.errors import StudyError
 
@@ -78,6 +79,8 @@ def join(
     >>> float(joined.obs["sledai"].iloc[0]), bool(joined.obs["responder"].iloc[0])
     (20.0, False)
     """
+    if not hasattr(adata, "obs"):
+        panels(adata)  # says what it is, and how to get a cohort object
     adata = adata.copy()
     samples = pl.DataFrame({key: [str(value) for value in adata.obs[key]] for key in _KEY})
     for table in _tables(endpoints, sets, visits, primary_visit, endpoint):

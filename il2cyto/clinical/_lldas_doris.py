@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from il2cyto._scores import SEROLOGY_ITEMS, SLEDAI_WEIGHTS
+from il2cyto._tidy import require_frame
 from il2cyto.clinical._course import course, judge, need, not_evaluable
 from il2cyto.clinical._sledai import sledai
 from il2cyto.clinical._sri import rescaled_pga
@@ -61,6 +62,7 @@ def lldas(
     -----
     Source: Franklyn et al. 2016; ard.bmj.com/highwire/markup/226088.
     """
+    require_frame(visits, caller="lldas")
     items = [f"sledai_{item}" for item in _ORGANS]
     flags = ["haemolytic_anaemia", "gi_activity"]
     if version != "2k":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.clinical._course import baseline_visit, is_randomised, levels, need
 from il2cyto.errors import StudyError
 
@@ -49,6 +50,7 @@ def analysis_sets(subjects: pl.DataFrame, visits: pl.DataFrame | None = None) ->
     >>> clinical.analysis_sets(subjects, visits).select("itt", "mitt", "exclusion_reason").rows()
     [(True, True, None), (True, False, 'no dose')]
     """
+    require_frame(subjects, caller="analysis_sets")
     need(subjects, ("subject", "arm"), table="subjects", purpose="every analysis set")
     if subjects["subject"].is_duplicated().any():
         twice = subjects.filter(pl.col("subject").is_duplicated())["subject"].unique().sort()

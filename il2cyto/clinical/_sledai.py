@@ -8,6 +8,7 @@ import polars as pl
 
 from il2cyto._clinical_settings import Limits
 from il2cyto._scores import SEROLOGY_ITEMS, SLEDAI_WEIGHTS as SLEDAI_WEIGHTS
+from il2cyto._tidy import require_frame
 from il2cyto.clinical._course import MissingColumnsError
 from il2cyto.clinical._limits import with_limits
 
@@ -65,6 +66,7 @@ def sledai(visits: pl.DataFrame) -> pl.DataFrame:
     >>> clinical.sledai(visits).select("sledai", "items", "band").row(0)
     (12, None, 'high')
     """
+    require_frame(visits, caller="sledai")
     if "sledai_total" not in visits.columns and not any(f"sledai_{item}" in visits.columns for item in SLEDAI_WEIGHTS):
         msg = "visits: no column sledai_total and no column sledai_<item>, one of which the SLEDAI needs; add it"
         raise MissingColumnsError(msg)
@@ -119,6 +121,7 @@ def sledai_queries(
     >>> clinical.sledai_queries(visits).row(0)
     ('S1', 'W0', 'sledai_leukopenia', 'true', 'false', 'wbc_1e9_l')
     """
+    require_frame(visits, caller="sledai_queries")
     limits = limits or Limits()
     frame = with_limits(visits, subjects, limits)
     parts = [pl.DataFrame(schema=_QUERY_SCHEMA)]

@@ -15,6 +15,7 @@ import polars as pl
 from il2cyto._keys import LYMPHOCYTES, Layers, Obs
 from il2cyto._populations import ancestors
 from il2cyto._share import share
+from il2cyto._tidy import panels
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def add_blood_counts(adata: AnnData, visits: pl.DataFrame) -> AnnData:
     StudyError
         If a subject has two rows at a visit.
     """
+    if not hasattr(adata, "obs"):
+        panels(adata)  # says what it is, and how to get a cohort object
     adata = adata.copy()
     counts = {(subject, visit): count for subject, visit, count in blood_counts(visits).iter_rows()}
     if not counts:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from il2cyto.batch import Job, gate_files, open_backend, rehearse_files
 from il2cyto.cohort._build import build_cohort
+from il2cyto.errors import GatingError, StudyError
 from il2cyto.gt._controls import left_out_markers
 from il2cyto.io import find_template, read_overrides, read_template
+from il2cyto.io._study import study_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from il2cyto.study import Study
     from il2cyto.template import GatingTemplate, Override
     from il2cyto.template._template import GroupLevel
+
+
+#: Files that are named where all have failed.
+MOST_NAMED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,15 @@ class GatedStudy:
         return adata
 
 
-def read_gates(study: Study) -> Gates:
-    """Read the templates and overrides of a study.
+def read_gates(study: Study | str | Path) -> Gates:
+    """Read the templates and overrides of a study, given or named by its path.
 
     Raises
     ------
     TemplateError, StudyError
         With every problem of a template, or of the overrides.
     """
+    study = study_of(study, "read_gates")
     paths = {panel: find_template(about.template, relative_to=study.folder) for panel, about in study.panels.items()}
     templates = {panel: read_template(path) for panel, path in paths.items()}
     overrides: tuple[Override, ...] = ()
@@ -87,7 +94,7 @@ def read_gates(study: Study) -> Gates:
 
 
 def gate_study(
-    study: Study,
+    study: Study | str | Path,
     *,
     gates: Gates | None = None,
     workers: int | None = None,
@@ -103,7 +110,7 @@ def gate_study(
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
     gates
         Its templates and overrides, from :func:`read_gates`, which is called if None.
     workers
@@ -124,12 +131,17 @@ def gate_study(
 
     Returns
     -------
-    Cohort objects and tables of cuts by panel. A file that cannot be read is a row in ``failures``.
+    Cohort objects and tables of cuts by panel. A file that cannot be read is a row in ``failures``; a panel none of whose files
+    can be read has no cohort.
 
     Raises
     ------
     TemplateError
         If a panel's template is not valid.
+    StudyError
+        There is no sample to gate: all files are controls.
+    GatingError
+        None of the files could be gated; each is named.
 
     Examples
     --------
@@ -138,6 +150,7 @@ def gate_study(
     >>> cohort.gate_study(study).adata.layers["counts"].shape[0] == study.sheet.height
     True
     """
+    study = study_of(study, "gate_study")
     gates = gates or read_gates(study)
     batches: dict[str, GatedBatch] = {}
     with open_backend(workers, dask) as backend:
@@ -156,9 +169,11 @@ def gate_study(
                     densities=densities,
                     level=level,
                 )
+    _require_results(study, batches)
     cohorts = {
         panel: build_cohort(batch, study, _rows(study, panel), panel=panel, source=gates.sources[panel])
         for panel, batch in batches.items()
+        if batch.results
     }
     inputs: dict[str, str | None] = {}
     for panel, batch in batches.items():
@@ -166,9 +181,25 @@ def gate_study(
             fact.sample: fact.sha256 for fact in batch.facts.values()
         }
     failures = tuple(failure for batch in batches.values() for failure in batch.failures)
-    cuts = {panel: batch.cuts for panel, batch in batches.items()}
-    binned = {panel: {result.sample: result.densities for result in batch.results} for panel, batch in batches.items()}
+    cuts = {panel: batches[panel].cuts for panel in cohorts}
+    binned = {panel: {result.sample: result.densities for result in batches[panel].results} for panel in cohorts}
     return GatedStudy(cohorts, cuts, failures, inputs, binned if densities else {})
+
+
+def _require_results(study: Study, batches: Mapping[str, GatedBatch]) -> None:
+    """Refuse what would be a table without a row."""
+    if not batches:
+        msg = (
+            f"{study.samples.name}: no sample to gate: all {study.sheet.height} files are controls (column role); add the stained "
+            "tubes, or leave their role blank"
+        )
+        raise StudyError(msg)
+    failures = [failure for batch in batches.values() for failure in batch.failures]
+    if not any(batch.results for batch in batches.values()):
+        more = [f"and {len(failures) - MOST_NAMED} more; il2cyto check lists all"] if len(failures) > MOST_NAMED else []
+        said = [failure.message for failure in failures[:MOST_NAMED]]
+        msg = "\n".join([f"none of the {len(failures)} files could be gated:", *said, *more])
+        raise GatingError(msg)
 
 
 def rehearse_study(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from il2cyto.drafting._fit import Header
 
 _WORDS: Final = {word: marker for marker, words in VOCABULARY.items() for word in (marker.casefold(), *words)}
-_CD: Final = re.compile(r"cd\W*(\d{1,3})", re.IGNORECASE)
+_CD: Final = re.compile(r"cd\W*((\d{1,3})[a-z]?)", re.IGNORECASE)
 #: A letter or digit more or less is a slip; more is another word.
 _NEAR: Final = 0.75
 
@@ -46,12 +46,18 @@ def nearest_marker(label: str) -> str | None:
 
     Examples
     --------
-    >>> nearest_marker("CD 127"), nearest_marker("FoxP-3 PE"), nearest_marker("autofluorescence")
-    ('CD127', 'FOXP3', None)
+    >>> (
+    ...     nearest_marker("CD 127"),
+    ...     nearest_marker("hCD1d-PBS-57"),
+    ...     nearest_marker("FoxP-3 PE"),
+    ...     nearest_marker("autofluorescence"),
+    ... )
+    ('CD127', 'CD1d', 'FOXP3', None)
     """
     spaced = _CD.search(label)
     if spaced:
-        return parse_label(f"CD{spaced[1]}")[0]
+        # CD1d is another molecule than CD1a; of CD127B the B is a colour's.
+        return next(found[0] for digits in spaced.groups() if (found := parse_label(f"CD{digits}")))
     pieces = [label.casefold(), *(piece.casefold() for piece in label.split())]
     scored = [
         (difflib.SequenceMatcher(None, piece, word).ratio(), word)

@@ -109,7 +109,7 @@ def suggest_pattern(draft: Draft) -> str:
     known = {row[name]: name for name in _FIELDS if row.get(name)}
     absent = (name for name in _FIELDS if not row.get(name))
     pieces, done, cursor, seen = [], 0, 0, set[str]()
-    for word in words(stem):
+    for word in (word.strip(DATE_FILLER) for word in words(stem)):
         start = stem.find(word, cursor)
         if start < 0:  # a date stood in it, or two words that were read as one, such as Visit_2
             continue
@@ -140,6 +140,8 @@ def _choice(panel: DraftPanel) -> str:
     if fit is None:
         tied = [f.template for f in panel.fits if f.suits]
         return f"none chosen; {_listed(tied)} suit equally" if tied else "none suits"
+    if sum(f.suits for f in panel.fits) == 1:
+        return f"{fit.template}; the only one whose markers and channels are all there"
     return f"{fit.template}; of those whose markers and channels are all there it asks for most ({fit.n_required})"
 
 

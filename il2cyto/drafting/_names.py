@@ -69,7 +69,7 @@ def read_names(files: Sequence[str], groups: Sequence[int | None]) -> list[Named
     for i, (entry, parts) in enumerate(zip(named, split, strict=True)):
         if not entry.role:
             alike.setdefault(tuple(map(len, parts)), []).append(i)
-    for members in alike.values():
+    for members in (part for group in alike.values() for part in _by_kind(group, split)):
         _understand([named[i] for i in members], [split[i] for i in members], [groups[i] for i in members])
     return named
 
@@ -77,6 +77,24 @@ def read_names(files: Sequence[str], groups: Sequence[int | None]) -> list[Named
 def _parts(file: str) -> list[str]:
     path = PurePosixPath(file)
     return [*path.parent.parts, path.stem]
+
+
+def _by_kind(members: list[int], split: list[list[tuple[str, ...]]]) -> list[list[int]]:
+    """Part files whose names have as many words but are built otherwise: where one names markers, another has its subject."""
+    mixed = []
+    for words in zip(*([word for part in split[i] for word in part] for i in members), strict=True):
+        stain = [tokens.names_markers(word) for word in words]
+        series = (
+            {tokens.letters(w) for w, is_one in zip(words, stain, strict=True) if is_one is kind}
+            for kind in (True, False)
+        )
+        # PD1 and PD2 are a series: subjects, not a marker and something else.
+        if len(set(stain)) > 1 and set.isdisjoint(*series):
+            mixed.append(stain)
+    kinds: dict[tuple[bool, ...], list[int]] = {}
+    for member, kind in zip(members, zip(*mixed, strict=True) if mixed else ((),) * len(members), strict=True):
+        kinds.setdefault(kind, []).append(member)
+    return list(kinds.values())
 
 
 def _role(stem: str) -> str:
@@ -138,6 +156,7 @@ def _assign_subject(positions: list[_Position], groups: list[int | None]) -> Non
     maybe_visit = [] if has_visit else [p for p in free if p.share(tokens.MAYBE_VISIT) == 1]
     strong = [p for p in free if p.share(tokens.SUBJECT) == 1 and p not in maybe_visit]
     weak = [p for p in free if p.varies and p.share(tokens.MAYBE_SUBJECT) == 1 and p not in maybe_visit]
+    weak = [p for p in weak if not all(map(tokens.names_markers, p.values))]
     chosen = _one(strong) if strong else _one(weak) if weak else None
     # A word that looks like nothing is the subject only where nothing else could be, and the visit is known.
     if chosen is None and not strong and not weak and has_visit:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from il2cyto.panel import parse_label
+
 _MONTH: Final = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _YEAR: Final = r"(?:19|20)\d\d"
 _MM, _DD = "(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
@@ -35,10 +37,27 @@ SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 MAYBE_SUBJECT: Final = re.compile(r"(?=.*\d)[^\W\d_][\w-]*")
+_DIGIT_LETTER: Final = re.compile(r"(?<=\d)(?=[^\W\d_])")
 #: Nothing longer is an identifier.
 LONGEST: Final = 40
 #: Stands where a date stood; no file name has it.
 DATE_FILLER: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def names_markers(word: str) -> bool:
+    """Tell whether a word is markers and nothing else.
+
+    Examples
+    --------
+    >>> names_markers("Ki67ccr7"), names_markers("CD25"), names_markers("Hs90208C")
+    (True, True, False)
+    """
+    return bool(parse_label(word)) or all(parse_label(piece) for piece in _DIGIT_LETTER.split(word))
+
+
+def letters(word: str) -> str:
+    """The letters that a word begins with, in lower case."""
+    return re.split(r"[\W\d_]", word, maxsplit=1)[0].casefold()
 
 
 def without_dates(text: str) -> str:

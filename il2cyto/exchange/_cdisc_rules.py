@@ -271,8 +271,10 @@ def _before(tables: Tables) -> Iterator[Finding]:
     yield "ADCP", "CHG", tables["ADCP"].filter(pl.col("CHG").is_not_null(), pl.col("AVISITN") < first), "a change"
 
 
-@_rule("AD006", "Each subject has one baseline record of each parameter.")
+@_rule("AD006", "In a study with a baseline visit each subject has one baseline record of each parameter.")
 def _one_baseline(tables: Tables) -> Iterator[Finding]:
+    if not (tables["CP"]["CPBLFL"] == "Y").any():
+        return  # a batch without a schedule has no baseline to be missed
     adcp = tables["ADCP"]
     number = adcp.group_by("USUBJID", "PARAMCD", maintain_order=True).agg((pl.col("ABLFL") == "Y").sum().alias("n"))
     yield "ADCP", "ABLFL", number.filter(pl.col("n") == 0), "no baseline record"

@@ -9,6 +9,7 @@ import numpy as np
 
 from il2cyto._keys import Obs
 from il2cyto._populations import require_populations
+from il2cyto._tidy import panels
 from il2cyto.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def complete_cases(adata: AnnData, *, populations: Sequence[str] | None = None, 
     >>> get.complete_cases(adata, populations=["CD4", "CD8"], visit="W12").shape
     (2, 2)
     """
+    panels(adata)
     names = list(adata.var_names if populations is None else populations)
     require_populations(adata.var_names, names, caller="get.complete_cases")
     visits = adata.obs[Obs.VISIT].astype(str)
@@ -60,7 +62,9 @@ def complete_cases(adata: AnnData, *, populations: Sequence[str] | None = None, 
     part = adata[(visits == (visits if visit is None else visit)).to_numpy(), names]
     whole = np.isfinite(np.asarray(part.X)).all(axis=1)
     if not whole.any():
-        msg = f"get.complete_cases: none of {part.n_obs} samples has all of {', '.join(names)}; name fewer populations."
+        never = part.var_names[~np.isfinite(np.asarray(part.X)).any(axis=0)]
+        without = f"; none has {', '.join(never)}" if part.n_obs and len(never) else ""
+        msg = f"get.complete_cases: none of {part.n_obs} samples has all of {', '.join(names)}{without}; name fewer populations."
         raise SchemaError(msg)
     if not whole.all():
         _log.warning("complete cases: not evaluable, left out: %s", ", ".join(part.obs_names[~whole]))

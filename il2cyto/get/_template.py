@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from il2cyto._keys import Uns
+from il2cyto._tidy import panels
 from il2cyto.io._templates import parse_template
 
 if TYPE_CHECKING:
@@ -23,4 +24,6 @@ def template(adata: AnnData) -> GatingTemplate:
     >>> get.template(adata).name
     'tnk'
     """
+    if Uns.IL2CYTO not in getattr(adata, "uns", ()):
+        panels(adata)  # says what it is, and how to get a cohort object
     return parse_template(str(adata.uns[Uns.IL2CYTO][Uns.TEMPLATE]["source"]))

@@ -32,7 +32,13 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E101": Code("a file of the sheet is not there", "Copy it there, or correct the sample sheet."),
     "E102": Code("a file cannot be read", "Copy or export it again."),
+    "E103": Code(
+        "there is no sample to gate: every file of the sheet is a control",
+        "Add the stained tubes, or leave their role blank.",
+    ),
+    "E104": Code("a cut that a person has set cannot be used", "Correct the overrides: il2cyto run stops at it."),
     "E110": Code("a template cannot be read", "Correct the template, or its name in the study."),
+    "E121": Code("a clinical table cannot be used", "Correct the table: il2cyto run stops at it."),
     "E112": Code("a required marker or channel is absent", "Add the file's label to the aliases table."),
     "E113": Code("a marker is on several channels", "Give all but one of them another marker in the aliases table."),
     "E141": Code(
@@ -90,12 +96,17 @@ CODES: Final[dict[str, Code]] = {
     "W165": Code("the acquisition paused", "Look for bubbles and clogs; no event is removed."),
     "W151": Code("few events", "Check that the file is complete; its rare populations will be flagged."),
     "W202": Code("an FCS file is not in the sheet", "Add it to the sample sheet, or move it out of the folder."),
+    "W121": Code(
+        "values of a clinical table are implausible in the unit of their column",
+        "Convert them to the unit that the column's name says, or leave them if they are right.",
+    ),
     "W204": Code("simulated events in a study that does not say so", "Set simulated: true in the study."),
     # For information.
     "I201": Code(
         "visits or arms differ in how they were run, and bridging controls were run in both",
         "Compare the controls in tables/cut_drift.csv and control_cv.csv; a template with fit_on: controls gates by them.",
     ),
+    "I121": Code("something to know of the clinical tables", "Nothing to do if it is meant so."),
     "I162": Code(
         "a marker is dim in all files of a subject",
         "Nothing to do if the subject lacks these cells, as after treatment against them; else check the staining.",

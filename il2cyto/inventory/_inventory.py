@@ -19,6 +19,7 @@ from il2cyto.inventory._file_checks import asked, check_file, compensation
 from il2cyto.inventory._types import Demand, Entry, Problem
 from il2cyto.io._fcs import open_fcs
 from il2cyto.io._remote import local_copy, source_name
+from il2cyto.io._study import study_of
 from il2cyto.io._templates import read_template
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Inventory:
 
 
 def take_inventory(
-    study: Study,
+    study: Study | str | Path,
     *,
     hashes: bool = False,
     events: bool = False,
@@ -77,7 +78,7 @@ def take_inventory(
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
     hashes
         Then read every file through as well, and report those with the same content. Bound by the disk.
     events
@@ -92,6 +93,7 @@ def take_inventory(
     -------
     The files and their problems. A bad file is a row, never an exception.
     """
+    study = study_of(study, "take_inventory")
     tell = progress or (lambda stage, done, total: None)
     demands, problems = _demands(study)
     entries = _entries(study, lambda done, total: tell("read headers", done, total))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -19,7 +20,7 @@ from il2cyto.io._clinical_sheets import (
     visit_columns,
 )
 from il2cyto.io._sheets import Sheet, blanks, not_in, read_sheet, repeats
-from il2cyto.io._study import SUBJECT_COLUMNS
+from il2cyto.io._study import SUBJECT_COLUMNS, read_trial
 from il2cyto.io._validation import nearest, show
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ class ClinicalData:
     queries: pl.DataFrame
 
 
-def read_clinical(study: Trial) -> ClinicalData:
+def read_clinical(study: Trial | str | Path) -> ClinicalData:
     """Read the tables of visits and adverse events that a study names, beside its table of subjects.
 
     Parameters
     ----------
     study
-        From :func:`il2cyto.io.read_study`.
+        From :func:`il2cyto.io.read_study`, or the path of ``study.yaml``.
 
     Returns
     -------
@@ -94,6 +95,8 @@ def read_clinical(study: Trial) -> ClinicalData:
     >>> data.visits.select("subject", "visit", "week", "sledai_total", "c3_g_l").row(0)
     ('SIM-001', 'W0', 0.0, 20, 0.65)
     """
+    if isinstance(study, (str, Path)):
+        study = read_trial(study)
     settings = study.clinical or ClinicalSettings()
     visits = _read_visits(study, settings)
     events = _read_adverse_events(study, settings)
@@ -198,6 +201,18 @@ def _queries(visits: Sheet | None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_QUERY_SCHEMA)
 
 
+def value_notices(queries: pl.DataFrame) -> Iterator[str]:
+    """Say of each column with implausible values how many there are and where, from :attr:`ClinicalData.queries`."""
+    for (table, column), odd in queries.group_by("table", "column", maintain_order=True):
+        lines, n = ", ".join(map(str, odd["line"][:3])), odd.height
+        more = f" and {n - 3} more" if n > 3 else ""
+        unit, low, high = odd.select("unit", "low", "high").row(0)
+        yield (
+            f"{table}: {column}: implausible in {unit} (usually {low:g} to {high:g}) in line{'s' if n > 1 else ''} {lines}{more}; "
+            "check the unit; nothing was converted"
+        )
+
+
 def _notices(
     study: Trial, settings: ClinicalSettings, visits: Sheet | None, events: Sheet | None, queries: pl.DataFrame
 ) -> Iterator[str]:
@@ -211,13 +226,7 @@ def _notices(
     for sheet, columns in tables:
         if unknown := unknown_columns(sheet, columns):
             yield f"{sheet.name}: il2cyto does not know these columns and keeps them as text: {', '.join(unknown)}"
-    for column, odd in queries.group_by("column", maintain_order=True):
-        lines = ", ".join(map(str, odd["line"]))
-        unit, low, high = odd.select("unit", "low", "high").row(0)
-        yield (
-            f"{odd['table'][0]}: {column[0]}: implausible in {unit} (usually {low:g} to {high:g}) in line {lines}; "
-            "check the unit; nothing was converted"
-        )
+    yield from value_notices(queries)
     if events is not None:
         blank = events.frame.select(pl.col(f"^({'|'.join(_COUNTED)})$").null_count())
         for name, n in blank.to_dicts()[0].items() if blank.width else ():

@@ -25,6 +25,11 @@ DATE: Final = re.compile(
 DATE_PROBLEM: Final = (
     "a date, which may identify a person; give the study day (the baseline visit is day 1) or remove the column"
 )
+_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+")
+#: Without the number itself: a whole column of them is one problem.
+COMMA_PROBLEM: Final = (
+    "found a number with a decimal comma; allowed is a point, 0.5 for 0,5, or semicolons between the cells of the sheet"
+)
 _BOOLEANS: Final = {
     **dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True),
     **dict.fromkeys(("false", "no", "n", "f", "0", "0.0"), False),
@@ -86,6 +91,8 @@ def _parse_number(text: str, column: Column, *, decimal_comma: bool) -> tuple[Ce
     number = text.replace(",", ".") if decimal_comma and text.count(",") == 1 else text
     whole = column.kind == "int"
     if not (_WHOLE if whole else _NUMBER).fullmatch(number):
+        if _COMMA.fullmatch(text):
+            return None, COMMA_PROBLEM
         return None, f"found {show(text)}; allowed {'a whole number' if whole else 'a number'} or blank"
     value = float(number)
     if not column.low <= value <= column.high:

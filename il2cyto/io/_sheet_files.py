@@ -29,6 +29,9 @@ def read_csv(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
     except UnicodeDecodeError:
         msg = "not UTF-8 text; save it as 'CSV UTF-8'"
         raise UnreadableError(msg) from None
+    if "\0" in text:  # UTF-16 without its mark passes as UTF-8
+        msg = "not UTF-8 text, but UTF-16 or no text at all; save it as 'CSV UTF-8'"
+        raise UnreadableError(msg)
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

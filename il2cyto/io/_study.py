@@ -96,6 +96,22 @@ def read_study(path: str | Path) -> Study:
     )
 
 
+def study_of(study: Study | str | Path, function: str) -> Study:
+    """Give a study as it is, or read it where its path is given.
+
+    Raises
+    ------
+    TypeError
+        It is neither; the message names `function`.
+    """
+    if isinstance(study, Study):
+        return study
+    if isinstance(study, (str, Path)):
+        return read_study(study)
+    msg = f"{function}: found {type(study).__name__}; give a study from il2cyto.io.read_study, or the path of its study.yaml"
+    raise TypeError(msg)
+
+
 def read_trial(path: str | Path) -> Trial:
     """Read what a study file says of the trial, without its files: for frequencies that are there already.
 

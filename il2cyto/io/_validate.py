@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from il2cyto.errors import SchemaError
 from il2cyto.io._laws import SchemaProblem as SchemaProblem, broken_laws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from anndata import AnnData
 
@@ -94,10 +95,11 @@ def validate(adata: AnnData, *, name: str = "object") -> None:
 
 def schema_problems(adata: AnnData) -> tuple[SchemaProblem, ...]:
     """List what :func:`validate` would raise; empty for a valid object."""
-    facts = adata.uns.get(Uns.IL2CYTO)
-    if not hasattr(facts, "get"):
+    facts = getattr(adata, "uns", {}).get(Uns.IL2CYTO)
+    if not isinstance(facts, Mapping):
+        found_instead = "nothing" if hasattr(adata, "uns") else f"a {type(adata).__name__}, which is no AnnData"
         remedy = "make the object with il2cyto.cohort or read_fcs"
-        return (SchemaProblem("uns", Uns.IL2CYTO, "nothing", "a dict", remedy),)
+        return (SchemaProblem("uns", Uns.IL2CYTO, found_instead, "a dict", remedy),)
     found = list(_version_problems(facts))
     if found:
         return tuple(found)

@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_BYTES: Final = 1_000_000
+#: What the parser says of the slips that people make -> what mends them.
+_REMEDIES: Final = {
+    "'\\t'": "indent with blanks, not with a tab",
+    "mapping values are not allowed": "put a text that holds ': ' in quotes, and begin the entries of one mapping in one column",
+    "could not find expected ':'": "write key: value, with a blank behind the colon",
+    "but got '<stream end>'": "close the bracket",
+    "found unexpected end of stream": "close the quotes",
+    "cannot start any token": "put a text that begins with such a sign in quotes",
+    "unknown escape character": "write a path with /, or in single quotes",
+    "but found ']'": "remove a bracket",
+    "but found '}'": "remove a bracket",
+    "expected <block end>": "begin the entries of one mapping in one column",
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,8 @@ def parse_yaml(text: str, *, name: str, error_class: type[Il2cytoError] = Il2cyt
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
-        msg = f"{name}{line}: not valid YAML: {error.problem or error.context}"
+        found = str(error.problem or error.context)
+        msg = f"{name}{line}: not valid YAML: {found}{next((f'; {how}' for what, how in _REMEDIES.items() if what in found), '')}"
         raise error_class(msg) from None
     except YAMLError:
         msg = f"{name}: not valid YAML: it holds a character that YAML does not allow; save it as plain text"

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._theme import DOUBLE_COLUMN, INK, MM, add_footer, printable, theme
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def consort(flow: pl.DataFrame, *, arms: Sequence[str] | None = None, simulated:
     ValueError
         A stage is unknown.
     """
+    require_frame(flow, caller="consort")
     unknown = sorted(set(flow["stage"]) - set(STAGES))
     if unknown:
         msg = f"consort: no stage {', '.join(map(repr, unknown))}; allowed are {', '.join(STAGES)}."

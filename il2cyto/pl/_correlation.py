@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._labels import arms_of
 from il2cyto.pl._theme import DOUBLE_COLUMN, MM, add_footer, arm_styles, printable, theme
 
@@ -62,6 +63,7 @@ def correlation(
     ValueError
         No row has both values.
     """
+    require_frame(pairs, caller="correlation")
     finite = pl.col(x).is_not_null() & pl.col(y).is_not_null() & pl.col(x).is_finite() & pl.col(y).is_finite()
     complete = pairs.with_columns(pl.col(x, y).cast(pl.Float64)).filter(finite)
     if not complete.height:

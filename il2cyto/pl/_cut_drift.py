@@ -65,10 +65,11 @@ def cut_drift(adata: AnnData, *, population: str, coordinate: str | None = None)
     rows = own.filter(pl.col("coordinate") == coordinate).with_columns(
         pl.col("sample").replace_strict(place).alias("x"), pl.col(Obs.BATCH).fill_null("")
     )
+    rows = rows.sort("x")
     with theme():
         figure = Figure(figsize=(DOUBLE_COLUMN, 62 * MM), layout="constrained")
         ax = figure.subplots()
-        _draw_batches(ax, rows.sort("x"))
+        _draw_batches(ax, rows)
         _draw_cuts(ax, rows, _controls(adata))
         _label_axes(ax, adata, rows, population, coordinate)
         figure.legend(loc="outside upper right", ncols=6, fontsize=6, handletextpad=0.3, columnspacing=1.0)

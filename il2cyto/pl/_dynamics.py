@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from il2cyto import tl
 from il2cyto._keys import Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
+from il2cyto.errors import SchemaError
 from il2cyto.pl._curves import Curves, draw_highlighted, draw_individuals, draw_means, mark_differences
 from il2cyto.pl._dynamics_text import add_legend, caption, label_axes, titles
 from il2cyto.pl._labels import Interval, require_interval
@@ -131,6 +132,9 @@ def _tables(
         of(adata, populations=names, denominator=denominator, group=group)
         for of in (tl.subject_dynamics, tl.summarise_dynamics)
     )
+    if not summary.height:
+        msg = f"dynamics: none of the {adata.n_obs} samples has a subject, a visit and a group; see obs, or choose others."
+        raise SchemaError(msg)
     # A study without arms is one group, and has no column to rename.
     renamed = {group: Obs.ARM} if group in summary.columns else {}
     return values.rename(renamed), summary.rename(renamed)

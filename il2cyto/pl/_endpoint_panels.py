@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: A bar narrower than this share of the axes carries its counts upright.
 WIDE_BAR: Final = 0.16
-#: A lower rate is too low a bar for what is written on it.
-LOW_BAR: Final = 0.08
+#: Share of the axis below which a bar does not hold its counts.
+LOW_BAR: Final = 0.2
 #: Columns of a rate and of its interval.
 RATE: Final = ("proportion", "ci_low", "ci_high")
 
@@ -36,10 +36,11 @@ def draw_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], test
     visits = rows.unique("visit", maintain_order=True).sort("week", nulls_last=True, maintain_order=True)
     names = visits["visit"].cast(pl.String).to_list()
     width = 0.72 / len(styles)
-    top = 0.0
+    top = float(np.nanmax(_columns(rows, RATE)[2], initial=0.0))
+    ax.set_ylim(0, max(top * 1.14, 0.3))
     for i, (arm, style) in enumerate(styles.items()):
         x = np.arange(len(names), dtype=np.float64) + (i - (len(styles) - 1) / 2) * width
-        top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
+        _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm)
     for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
         if visit in names and p_text(p):
             # Beside two others there is no room for "p = ".
@@ -50,7 +51,6 @@ def draw_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], test
     ax.set_xticks(range(len(names)), labels)
     ax.set_xlabel("Visit" if None in weeks else "Week", labelpad=1)
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylim(0, max(top * 1.14, 0.3))
 
 
 def draw_courses(
@@ -83,8 +83,8 @@ def percent_axis(ax: Axes) -> None:
     ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}" if fraction <= 1 else "")
 
 
-def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmStyle, arm: str) -> float:
-    """Draw one arm's bars with intervals and counts; gives the highest point drawn."""
+def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmStyle, arm: str) -> None:
+    """Draw one arm's bars with intervals and counts on an axis that has its limits."""
     height, low, high = _columns(rows, RATE)
     bars: dict[str, Any] = {"color": style.colour, "alpha": 0.85, "linewidth": 0}
     ax.bar(x, height, 0.94 * width, label=f"_rate {arm}", zorder=2, **bars)
@@ -92,17 +92,15 @@ def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmS
     ax.errorbar(x, height, yerr=errors, fmt="none", ecolor=INK, elinewidth=0.7, capsize=1.6, zorder=3)
     # Upright where two visits' bars leave no room for "16/29" along the axis.
     turn = 90 if width / rows.height < WIDE_BAR else 0
-    for at, count, n in zip(x, rows["x"], rows["n"], strict=True):
+    low_bar = LOW_BAR * ax.get_ylim()[1]
+    for at, share, count, n in zip(x, height, rows["x"], rows["n"], strict=True):
         if n:
-            # White on the bar; where there is hardly a bar, in its colour beside the interval.
-            low_bar = count < LOW_BAR * n
-            where = (1.5, 2) if low_bar else (0, 2)
-            ha, colour = ("left", style.colour) if low_bar else ("center", "white")
-            look: dict[str, Any] = {"color": colour, "ha": ha, "rotation": 90 if low_bar else turn}
-            ax.annotate(
-                f"{count}/{n}", (at, 0), where, textcoords="offset points", va="bottom", size=5, zorder=4, **look
-            )
-    return float(np.nanmax(high, initial=0.0))
+            # White on the bar; where it is too low for that, in its colour on white beside the interval.
+            look: dict[str, Any] = {"xytext": (0, 2), "color": "white", "ha": "center", "rotation": turn}
+            if share < low_bar:
+                paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+                look = {"xytext": (1.5, 2), "color": style.colour, "ha": "left", "rotation": 90, "bbox": paper}
+            ax.annotate(f"{count}/{n}", (at, 0), textcoords="offset points", va="bottom", size=5, zorder=4, **look)
 
 
 def _aligned(rows: pl.DataFrame, visits: list[str]) -> pl.DataFrame:

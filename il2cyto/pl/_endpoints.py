@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._endpoint_panels import RATE, draw_bars, draw_courses, percent_axis
 from il2cyto.pl._labels import (
     FEWEST_FOR_INTERVAL,
@@ -208,6 +209,7 @@ def _chosen(table: pl.DataFrame, function: str, endpoint: str, filters: Mapping[
 
 
 def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
+    require_frame(table, caller="the endpoints")
     rows = table.filter(pl.col("endpoint") == endpoint)
     for column, value in filters.items():
         if column in rows.columns:

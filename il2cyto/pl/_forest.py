@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._labels import ALPHA, p_column, p_text
 from il2cyto.pl._theme import DOUBLE_COLUMN, GREY, INK, MM, SINGLE_COLUMN, add_footer, printable, theme
 
@@ -62,6 +63,7 @@ def forest(
     ValueError
         There is no row.
     """
+    require_frame(contrasts, caller="forest")
     if not contrasts.height:
         msg = "forest: the table has no rows; choose a visit or an analysis that it has."
         raise ValueError(msg)
@@ -125,6 +127,7 @@ def effect_map(
     ValueError
         There is no row, or two rows for one field.
     """
+    require_frame(contrasts, caller="effect_map")
     wide = contrasts.with_columns(pl.col("visit").cast(pl.String))
     if not wide.height or wide.select(label, "visit").is_duplicated().any():
         msg = "effect_map: one row for each population and visit is needed; filter the table by model, denominator and role."

@@ -24,7 +24,9 @@ TESTS: Final = {
     "barnard": "Barnard's exact test",
     "pearson": "Pearson's chi-square test",
     "ancova_hc3": "ANCOVA with HC3 standard errors",
+    "ancova": "ANCOVA",
     "ANCOVA": "ANCOVA at each visit",
+    "hodges_lehmann": "Hodges-Lehmann shift",
     **{
         f"MMRM {short}, {ddf}": f"MMRM, {structure}, {ddf.title()}"
         for short, structure in (

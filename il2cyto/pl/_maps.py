@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from il2cyto import get, tl
 from il2cyto._keys import Obs, Obsm, Uns, Var
-from il2cyto._tidy import plain
+from il2cyto._tidy import panels, plain
 from il2cyto.errors import SchemaError
 from il2cyto.pl._scales import spec_of
 from il2cyto.pl._theme import DOUBLE_COLUMN, INK, MM, SINGLE_COLUMN, add_footer, printable, theme
@@ -111,6 +111,7 @@ def median_map(adata: AnnData) -> Figure:
     SchemaError
         The object has no medians.
     """
+    panels(adata)
     if Obsm.MFI not in adata.obsm:
         msg = "median_map: no medians in the object (obsm['mfi']); gate the study with this version of il2cyto."
         raise SchemaError(msg)

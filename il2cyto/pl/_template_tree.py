@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from il2cyto._keys import ROOT
+from il2cyto.io import read_template
 from il2cyto.pl._theme import DOUBLE_COLUMN, GREY, INK, printable, theme
 from il2cyto.template import (
     BoundaryGate,
@@ -33,7 +35,7 @@ ENDPOINT: Final = "#D55E00"
 ROW, INDENT, RULES = 0.165, 0.15, 2.9
 
 
-def template_tree(template: GatingTemplate) -> Figure:
+def template_tree(template: GatingTemplate | str | Path) -> Figure:
     """Draw the populations of a template, one a line below its parent.
 
     A filled dot is a population that is reported, an open one a step on the way, an orange one an endpoint. Beside it stands its
@@ -42,17 +44,18 @@ def template_tree(template: GatingTemplate) -> Figure:
     Parameters
     ----------
     template
-        From :func:`il2cyto.io.read_template`.
+        From :func:`il2cyto.io.read_template`, or what that takes: the name of a shipped one, or the path of a YAML file.
 
     Examples
     --------
-    >>> from il2cyto import io
-    >>> figure = template_tree(io.read_template("tbnk"))
+    >>> figure = template_tree("tbnk")
     >>> "CD4" in [text.get_text() for text in figure.axes[0].texts]
     True
     """
     from matplotlib.figure import Figure
 
+    if isinstance(template, (str, Path)):
+        template = read_template(template)
     rows = list(_rows(template, ROOT, 0))
     height = ROW * (len(rows) + 2)
     with theme():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from matplotlib.figure import Figure
 
+from il2cyto._tidy import require_frame
 from il2cyto.pl._curves import curve_handles, interval_handle, period_handle
 from il2cyto.pl._endpoints import MOST_BARS, SETS, measure_course, rate_text, response_rates
 from il2cyto.pl._labels import (
@@ -58,7 +59,7 @@ def trial_endpoints(
     interval
         Bars of the measurements' means: ``ci`` or ``sem``, see :func:`measure_course`. Rates always have their confidence interval.
     level
-        Coverage of the tables' intervals, for legend and caption.
+        Coverage of the tables' intervals, 0-1, for legend and caption.
     analysis_set, treatment_weeks, arms
         As in :func:`response_rates` and :func:`measure_course`.
     simulated
@@ -74,6 +75,8 @@ def trial_endpoints(
         No endpoint has rows, or `interval` is unknown.
     """
     require_interval(interval, caller="trial_endpoints")
+    for name, table in tables.items():
+        require_frame(table, caller=f"trial_endpoints: {name}")
     binary, continuous = tables.get("binary_endpoints"), tables.get("continuous_endpoints")
     kinds = {name: kind for name in endpoints if (kind := _kind(name, binary, continuous)) is not None}
     if not kinds:

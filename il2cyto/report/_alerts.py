@@ -11,6 +11,7 @@ from il2cyto import get, tl
 from il2cyto._confounding import RUN_COLUMNS, confounded_arms
 from il2cyto._keys import Obs
 from il2cyto._tidy import sample_columns
+from il2cyto.io._clinical import value_notices
 from il2cyto.template import loss_without
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Alert(NamedTuple):
 
 def alerts(results: Results) -> list[Alert]:
     """All alerts, the worst first."""
-    own = (_failures, _absent, _confounded, _flags, _drift, _brightening)
+    own = (_failures, _implausible, _absent, _confounded, _flags, _drift, _brightening)
     found = [alert for kind in own for alert in kind(results)]
     order: dict[Level, int] = {"fail": 0, "warn": 1, "info": 2}
     return sorted(found, key=lambda alert: order[alert.level])
@@ -64,6 +65,13 @@ def _failures(results: Results) -> Iterator[Alert]:
     if failures is not None:
         for file, error, message in failures.select("file", "error", "message").iter_rows():
             yield Alert("fail", str(error), str(message), str(file))
+
+
+def _implausible(results: Results) -> Iterator[Alert]:
+    """Clinical values that fit another unit than that of their column."""
+    queries = results.table("value_queries")
+    for notice in () if queries is None else value_notices(queries):
+        yield Alert("warn", "IMPLAUSIBLE", f"{notice}.", "value_queries.csv")
 
 
 def _absent(results: Results) -> Iterator[Alert]:

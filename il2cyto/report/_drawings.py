@@ -60,17 +60,13 @@ def _courses(adata: AnnData, done: Analysis) -> Iterator[tuple[str, Figure]]:
 def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
     """Pictures that the tables alone give."""
     trial, tables = done.inputs.trial, done.tables
-    arms = done.inputs.arms or None
+    arms, level = done.inputs.arms or None, done.inputs.settings.level
     drawn = [t for n in ("binary_endpoints", "continuous_endpoints") if (t := tables.get(n)) is not None]
     if any(table["endpoint"].is_in(list(PANELS)).any() for table in drawn):
         yield (
             "endpoints",
             pictures.trial_endpoints(
-                tables,
-                level=done.inputs.settings.level,
-                treatment_weeks=trial.treatment_weeks,
-                arms=arms,
-                simulated=trial.simulated,
+                tables, treatment_weeks=trial.treatment_weeks, arms=arms, level=level, simulated=trial.simulated
             ),
         )
     if (flow := tables.get("consort")) is not None:
@@ -86,8 +82,7 @@ def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
         forest = pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
         with pictures.theme():
             compared = printable(str(name[0]).replace(" - ", " v "))
-            interval = interval_text("ci", done.inputs.settings.level)
-            caption = f"Odds ratio with its {interval} at {printable(at)}, {compared}; above 1: more in the former."
+            caption = f"Odds ratio with its {interval_text('ci', level)} at {printable(at)}, {compared}; above 1: more in the former."
             add_footer(forest, caption, simulated=trial.simulated)
         yield f"forest{suffix}", forest
         yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import polars as pl
 
 from il2cyto import get
 from il2cyto._keys import Uns
+from il2cyto.analysis import kept_inputs
 from il2cyto.errors import SchemaError
 from il2cyto.io import read_anndata
 
@@ -35,12 +35,15 @@ class Results:
         The CSV files of ``tables/``, by name without the ending.
     methods
         Text of ``methods.md``, empty if the run has not written one.
+    level
+        Coverage of the tables' intervals, 0-1, as the study file of the run set it.
     """
 
     folder: Path
     cohorts: Mapping[str, AnnData]
     tables: Mapping[str, pl.DataFrame]
     methods: str
+    level: float = 0.95
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -63,14 +66,6 @@ class Results:
         """Periods on treatment."""
         return [(float(start), float(end)) for start, end in self.facts.get(Uns.TREATMENT_WEEKS, ())]
 
-    @property
-    def level(self) -> float:
-        """Coverage of the tables' intervals, 0-1: that of the study file the analysis has kept, else 0.95."""
-        kept = self.folder / "inputs" / "trial.json"
-        if not kept.is_file():
-            return 0.95
-        return 1 - float(json.loads(kept.read_text("utf-8")).get("analysis", {}).get("alpha", 0.05))
-
     def table(self, name: str) -> pl.DataFrame | None:
         """Give a table, or None where the run has none of this name or it has no rows."""
         table = self.tables.get(name)
@@ -89,6 +84,8 @@ def read_results(folder: Path) -> Results:
     ------
     SchemaError
         There is no cohort object in it.
+    StudyError
+        What it keeps of the study file cannot be read.
     """
     paths = sorted(folder.glob("results*.h5ad"))
     if not paths:
@@ -97,7 +94,9 @@ def read_results(folder: Path) -> Results:
     cohorts = {_panel_name(path.stem): read_anndata(path) for path in paths}
     tables = {path.stem: _read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))}
     methods = folder / "methods.md"
-    return Results(folder, cohorts, tables, methods.read_text("utf-8") if methods.is_file() else "")
+    trial, _ = kept_inputs(folder)
+    said = methods.read_text("utf-8") if methods.is_file() else ""
+    return Results(folder, cohorts, tables, said, 0.95 if trial is None else trial.analysis.level)
 
 
 def _panel_name(stem: str) -> str:

@@ -63,16 +63,25 @@ def table(
     # A column that says nothing at all takes room from those that do.
     chosen = [c for c in chosen if frame[c].null_count() < frame.height or not frame.height]
     titles = [(heads or {}).get(c, c.replace("_", " ")) + (" %" if c in percent else "") for c in chosen]
+    whole = {c for c in chosen if _is_whole(frame[c])}
     rows = [
-        [cell(value, percent=c in percent) for c, value in zip(chosen, row, strict=True)]
+        [cell(value, percent=c in percent, whole=c in whole) for c, value in zip(chosen, row, strict=True)]
         for row in frame.select(chosen).iter_rows()
     ]
     numeric = [frame.schema[c].is_numeric() for c in chosen]
     return Table(name, caption, titles, rows, numeric)
 
 
-def cell(value: object, *, percent: bool = False) -> Cell:
-    """Write one value.
+def _is_whole(column: pl.Series) -> bool:
+    """Tell whether a column of decimals, such as weeks, holds nothing but whole numbers that are short."""
+    if not column.dtype.is_float():
+        return False
+    values = column.fill_nan(None).drop_nulls()
+    return bool(((values == values.round()) & (values.abs() < 10_000)).all())
+
+
+def cell(value: object, *, percent: bool = False, whole: bool = False) -> Cell:
+    """Write one value; of a column of `whole` numbers without decimals.
 
     Examples
     --------
@@ -91,7 +100,8 @@ def cell(value: object, *, percent: bool = False) -> Cell:
         )
     if isinstance(value, float):
         shown = 100 * value if percent else value
-        return Cell(_short(shown), repr(value), numeric=True)
+        text = f"{shown + 0:.0f}".replace("-", "−") if whole and not percent else _short(shown)
+        return Cell(text, repr(value), numeric=True)
     return Cell(str(value), str(value), numeric=False)
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.special import stdtrit
 
 from il2cyto._intervals import require_level
+from il2cyto._tidy import require_frame
 from il2cyto.errors import StudyError
 from il2cyto.tl._frames import (
     ARM,
@@ -213,6 +214,7 @@ def continuous_contrasts(
     StudyError
         As :func:`continuous_endpoints`; also an unknown model or visit, or an endpoint in `log` that is not positive.
     """
+    require_frame(continuous, caller="continuous_contrasts")
     caller = "continuous_contrasts"
     unknown = [model for model in models if model not in {"ancova_hc3", "ancova", "hodges_lehmann"}]
     if unknown:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.errors import StudyError
 from il2cyto.tl._mmrm._model import empirical_logit
 
@@ -20,9 +21,7 @@ LOGIT = "logit"
 
 def require_columns(frame: pl.DataFrame, names: Iterable[str], *, caller: str) -> None:
     """Raise a StudyError that names every column the frame lacks, or says that it is no polars frame."""
-    if not isinstance(frame, pl.DataFrame):
-        msg = f"{caller}: the table is a {type(frame).__name__} that is not of polars; polars.from_pandas makes one of pandas'."
-        raise StudyError(msg)
+    require_frame(frame, caller=caller)
     lacking = [name for name in names if name not in frame.columns]
     if lacking:
         msg = f"{caller}: no column {', '.join(map(repr, lacking))}; the table has {', '.join(frame.columns)}."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.errors import StudyError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def adjust_contrasts(contrasts: pl.DataFrame, *, omnibus: Mapping[str, float] | 
     >>> adjust_contrasts(frame)["p_adjusted"].to_list()
     [0.2, 0.02]
     """
+    require_frame(contrasts, caller="adjust_contrasts")
     keys = [name for name in ("role", "model") if name in contrasts.columns]
     p = contrasts["p"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     adjusted, method = np.full(contrasts.height, np.nan), np.empty(contrasts.height, object)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from il2cyto._tidy import require_frame
 from il2cyto.errors import StudyError
 from il2cyto.tl._association import Association, roc_auc, spearman
 from il2cyto.tl._frames import (
@@ -98,6 +99,7 @@ def response_association(
         A column, visit or endpoint is missing, no subject has an arm (pooling without adjustment is not offered), an
         exposure does not come before the outcome, or a population stands there with two denominators.
     """
+    require_frame(frequencies, caller="response_association")
     caller = "response_association"
     week = visit_weeks(frequencies)
     exposures = _exposures(week, baseline, outcome_visit, exposure_visits, caller)

@@ -1,14 +1,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
+from il2cyto.cli import main
 from il2cyto.cli._terminal import list_files, print_problems
 
-if TYPE_CHECKING:
-    import pytest
+
+def test_a_path_that_the_system_refuses_comes_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = {}
+    for name, path in {"a file": tmp_path / "file", "nowhere": Path("/proc/none/results")}.items():
+        monkeypatch.setattr("sys.argv", ["il2cyto", "simulate", "--subjects", "2", "--out", str(path)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        said[name] = capsys.readouterr().err
+
+    assert said["a file"].startswith("il2cyto: file: ")
+    assert said["a file"].endswith("Name a folder.\n")
+    assert said["nowhere"].endswith("Check the path, and that its folder is there.\n")
 
 
 def test_of_many_findings_that_differ_by_a_number_the_terminal_shows_the_first_and_counts_the_rest(

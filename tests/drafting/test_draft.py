@@ -40,6 +40,13 @@ def rows(frame: pl.DataFrame, *columns: str) -> list[tuple]:
         (["P01_D1.fcs", "P02_D8.fcs"], [("P01", "D1"), ("P02", "D8")]),
         (["Specimen_001_HC7_V1_003.fcs", "Specimen_001_HC9_V2_004.fcs"], [("HC7", "V1"), ("HC9", "V2")]),
         (["anna V1.fcs", "bert V1.fcs", "bert V2.fcs"], [("anna", "V1"), ("bert", "V1"), ("bert", "V2")]),
+        # A stain is nobody's name, neither where others have their subject nor by itself.
+        (
+            ["Hs01C_0_11.fcs", "Hs02C_0_12.fcs", "Ki67ccr7_Hs03C_13.fcs", "Ki67ccr7_Hs04C_14.fcs"],
+            [("Hs01C", None), ("Hs02C", None), ("Hs03C", None), ("Hs04C", None)],
+        ),
+        (["CD3.fcs", "CD19.fcs"], [(None, None), (None, None)]),
+        (["PD1_V1.fcs", "PD2_V1.fcs"], [("PD1", "V1"), ("PD2", "V1")]),
         (["240301_P01_V1.fcs", "240302_P02_V1.fcs"], [("P01", "V1"), ("P02", "V1")]),
         # D1 is a day or a donor, 1_1 is anything, and a date is nobody's name: blank.
         (["D1.fcs", "D2.fcs"], [(None, None), (None, None)]),

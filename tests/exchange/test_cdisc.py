@@ -94,6 +94,15 @@ def test_what_is_not_evaluable_is_not_done_with_its_flag_as_reason(adata):
     assert rules_broken(tables) == {"AD006"}  # its subject has no baseline of Treg now
 
 
+def test_a_batch_without_a_baseline_visit_breaks_no_rule_and_has_no_changes(adata, study):
+    adata.obs["baseline"] = False
+
+    tables = exchange.cdisc_tables({"tnk": adata}, study=study)
+
+    assert tables["ADCP"]["ABLFL", "BASE", "CHG"].null_count().row(0) == (tables["ADCP"].height,) * 3
+    assert rules_broken(tables) == set()
+
+
 def test_changes_and_logits_are_those_of_the_counts(tables, gated):
     adcp = tables["ADCP"].filter(USUBJID="SIMULATED IL2-SLE-SIM-SIM-003")
     counts = {v: gated[f"SIM-003_{v}"].to_df("counts") for v in ("W0", "W12")}

@@ -189,6 +189,26 @@ def test_values_that_fit_another_unit_are_asked_about_and_kept(tmp_path: Path) -
     )
 
 
+def test_a_column_with_decimal_commas_is_one_problem_with_its_remedy(tmp_path: Path) -> None:
+    visits = 'subject,visit,albumin_g_l\nP01,W0,"38,1"\nP01,W12,"37,5"\nP02,W0,"40,25"\n'
+
+    assert complaint(tmp_path, visits=visits) == [
+        "visits.csv:2: albumin_g_l: found a number with a decimal comma; allowed is a point, 0.5 for 0,5, or semicolons between "
+        "the cells of the sheet (also in lines 3, 4)"
+    ]
+
+
+def test_many_implausible_values_of_a_column_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    rows = [f"P0{1 + i // 2},{('W0', 'W12')[i % 2]},3.8" for i in range(4)]
+
+    data = read(tmp_path, visits="\n".join(["subject,visit,albumin_g_l", *rows]))
+
+    assert data.notices == (
+        "visits.csv: albumin_g_l: implausible in g/L (usually 10 to 60) in lines 2, 3, 4 and 1 more; check the unit; nothing was "
+        "converted",
+    )
+
+
 def test_events_that_lack_what_is_counted_are_announced(tmp_path: Path) -> None:
     data = read(tmp_path, events="subject,term,serious,grade\nP01,cough,,2\nP02,fever,no,\nP02,rash,,1\n")
 

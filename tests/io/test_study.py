@@ -246,6 +246,14 @@ def test_a_sheet_that_cannot_be_used_says_why(tmp_path: Path, samples: str, expe
     assert complaint(tmp_path, GATING_ONLY, samples=samples) == [expected]
 
 
+def test_a_sheet_in_utf_16_says_so_with_and_without_its_mark(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-16-le"):
+        (tmp_path / "samples.csv").write_bytes("file,subject,visit\na.fcs,P1,W0\n".encode(encoding))
+        (message,) = complaint(tmp_path, GATING_ONLY)
+        assert message.startswith("samples.csv: not UTF-8 text")
+        assert message.endswith("save it as 'CSV UTF-8'")
+
+
 def test_a_study_with_several_panels_must_say_which_panel_a_tube_is(tmp_path: Path) -> None:
     assert complaint(tmp_path, TWO_PANELS, samples=sheet_of("a,p,v")) == ["samples.csv:2: panel: blank; fill it in"]
 

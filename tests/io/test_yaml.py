@@ -119,7 +119,10 @@ def test_json_is_yaml_and_means_the_same(value: object) -> None:
         ('"\\ud800": 1', "t.yaml:1: a key that is no text; allowed are names"),
         ('a: "\\ud800"', "t.yaml:1: a value that cannot be read; shorten or retype it"),
         ("[" * 100_000, "t.yaml:1: nested deeper than 50 levels; allowed are 50"),
-        ("a: b: c\n", "t.yaml:1: not valid YAML: mapping values are not allowed here"),
+        ("a: b: c\n", "t.yaml:1: not valid YAML: mapping values are not allowed here; put a text that holds ': ' in quotes, and begin the "
+            "entries of one mapping in one column"),
+        ("a:\n\t- b\n", "t.yaml:2: not valid YAML: found character '\\t' that cannot start any token; indent with blanks, not with "
+            "a tab"),
         ("a: \x01\n", "t.yaml: not valid YAML: it holds a character that YAML does not allow; save it as plain text"),
         (b"a: \xff\n", "t.yaml: not UTF-8 text; save it as UTF-8"),
         (b"#" * (MAX_BYTES + 1), "t.yaml: larger than 1 MB; allowed is 1 MB: tables belong in a CSV file beside it"),

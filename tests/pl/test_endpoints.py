@@ -41,6 +41,28 @@ def test_bars_and_counts_are_those_of_the_table_and_p_that_of_the_contrast() -> 
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["12", "24"]
 
 
+def test_a_count_is_read_where_there_is_no_bar_to_write_on() -> None:
+    rates = tables.binary_endpoints({"sri4": {"W12": ((0, 30), (16, 29)), "W24": ((3, 30), (19, 29))}})
+
+    ax = pictures.response_rates(rates, arms=ARMS)
+
+    colours = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colours["16/29"] == colours["19/29"] == "white"
+    assert "white" not in {colours["0/30"], colours["3/30"]}
+
+
+def test_beside_three_visits_p_has_no_letter_that_would_touch_its_neighbour() -> None:
+    rates = tables.binary_endpoints({"sri4": {f"W{week}": ((9, 30), (16, 29)) for week in (6, 12, 24)}})
+
+    assert [
+        text
+        for text in texts(pictures.response_rates(rates, contrasts=tables.binary_contrasts(), arms=ARMS))
+        if "/" not in text
+    ] == [
+        *("0.052", "0.028"),
+    ]
+
+
 def test_intervals_reach_from_low_to_high() -> None:
     rates = tables.binary_endpoints().filter(endpoint="sri4")
     ax: Any = pictures.response_rates(rates, arms=ARMS)
@@ -70,6 +92,11 @@ def test_many_visits_are_a_course_with_the_counts_below_and_small_p_above() -> N
     assert "0.010" in texts(ax)
     assert "0.200" not in texts(ax)
     assert texts(ax).count("30") == texts(ax).count("29") == 5
+    # The p value stands above the highest interval, not on it.
+    (p,) = (text for text in ax.texts if text.get_text() == "0.010")
+    ax.figure.draw_without_rendering()
+    highest = max(s[:, 1].max() for course in ax.containers for s in course.lines[2][0].get_segments())
+    assert ax.transData.inverted().transform(p.get_window_extent())[0, 1] > highest
 
 
 @pytest.mark.parametrize(
@@ -106,6 +133,7 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
         },
         treatment_weeks=WEEKS,
         arms=ARMS,
+        level=0.9,
         simulated=True,
     )
 
@@ -115,6 +143,8 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
     assert "SIMULATED DATA" in footer
     assert "(N-1) chi-squared" in footer[0].replace("-\n", "-").replace("\n", " ")
     assert "ANCOVA" in footer[0]
+    assert "its 90 % confidence interval" in footer[0].replace("\n", " ")
+    assert "95" not in footer[0]
 
 
 def test_an_endpoint_that_the_table_lacks_is_named_with_those_it_has() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from il2cyto import datasets
@@ -20,6 +21,21 @@ def said(adata, code):
 @pytest.fixture
 def trial():
     return datasets.toy_trial(subjects=8)
+
+
+def test_clinical_values_that_fit_another_unit_are_an_alert(trial):
+    row = {"table": "visits.csv", "subject": "P1", "visit": "W0", "column": "albumin_g_l", "line": 2, "found": 3.9}
+    queries = pl.DataFrame([row | {"low": 10.0, "high": 60.0, "unit": "g/L"}])
+
+    found = alerts(Results(Path(), {"tnk": trial}, {"value_queries": queries}, ""))
+
+    assert [alert[:3] for alert in found if alert.code == "IMPLAUSIBLE"] == [
+        (
+            "warn",
+            "IMPLAUSIBLE",
+            "visits.csv: albumin_g_l: implausible in g/L (usually 10 to 60) in line 2; check the unit; nothing was converted.",
+        )
+    ]
 
 
 @pytest.mark.parametrize("column", ["batch", "cytometer", "site"])

@@ -68,6 +68,11 @@ def test_the_keyboard_steps_through_samples_and_opens_all_gates_of_one(report: P
     report.keyboard.press("Enter")
     assert report.text_content("dialog h3") == f"{first}: all gates"
     assert report.locator("dialog[open] .tile").count() > 10
+    # All tiles are of one sample: each says which gate it is, and on which axes.
+    named = report.locator("dialog[open] .tile b").all_text_contents()
+    assert len(set(named)) == len(named)
+    treg = report.locator("dialog[open] .tile", has=report.get_by_text("Treg", exact=True))
+    assert "of CD4; → CD25, ↑ CD127" in (treg.text_content() or "")
     report.keyboard.press("Escape")
     assert report.locator("dialog[open]").count() == 0
 

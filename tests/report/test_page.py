@@ -72,7 +72,7 @@ def test_tables_of_the_run_are_shown_with_their_numbers(results: Path) -> None:
     shown = document.xpath("//div[@data-table='binary_endpoints']//tbody/tr")
     assert len(shown) == tables.binary_endpoints().height
     first = [cell.text_content() for cell in shown[0].xpath("td")]
-    assert first[:9] == ["sri4", "mitt", "nri", "W12", "12.0", "placebo", "9", "30", "30.0"]
+    assert first[:9] == ["sri4", "mitt", "nri", "W12", "12", "placebo", "9", "30", "30.0"]
     assert len(document.xpath("//section[@id='study']//img")) == 1
 
 
@@ -193,8 +193,9 @@ def test_captions_give_the_level_that_the_study_has_set(results: Path) -> None:
     tables.population_contrasts().write_csv(results / "tables" / "population_contrasts.csv")
     (results / "inputs").mkdir(exist_ok=True)
     captions = []
-    for alpha in ("", '"analysis": {"alpha": 0.1}'):
-        (results / "inputs" / "trial.json").write_text(f"{{{alpha}}}", "utf-8")
+    for settings in ({}, {"analysis": {"alpha": 0.1}}):
+        trial = {"study": "SIM", **settings}
+        (results / "inputs" / "trial.json").write_text(json.dumps(trial), "utf-8")
         captions.append(page(write_report(results)).xpath("string(//section[@id='dynamics'])"))
 
     assert "Odds ratio with its 95 % confidence interval at" in captions[0]

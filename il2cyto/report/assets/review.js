@@ -59,7 +59,13 @@
       pen.closePath(); pen.stroke();
     }
     pen.fillStyle = "#333333"; pen.font = "18px sans-serif"; pen.textBaseline = "bottom";
-    for (const [at, label] of gate.x.ticks) pen.fillText(label, Math.min(x(at) + 2, side - 40), side - 2);
+    let free = 0;
+    for (const [at, label] of gate.x.ticks) {
+      const width = pen.measureText(label).width, left = Math.min(x(at) + 2, side - width - 2);
+      if (left < free) continue;                                    // a label on top of another says nothing
+      pen.fillText(label, left, side - 2);
+      free = left + width + 8;
+    }
     pen.textBaseline = "middle";
     for (const [at, label] of gate.y.ticks) if (y(at) > 12 && y(at) < side - 24) pen.fillText(label, 2, y(at));
   };
@@ -72,16 +78,21 @@
     return node;
   };
 
-  const card = (index, tile) => {
+  // Without a second axis it is a histogram of the first.
+  const axes = (gate) => `→ ${gate.x.label}` + (gate.y.label ? `, ↑ ${gate.y.label}` : "");
+
+  // Of one gate over all samples a tile is known by its sample; of all gates of one sample, by its population.
+  const card = (index, tile, ofSample = false) => {
     const sample = data.samples[tile.sample], gate = data.gates[index];
     const box = document.createElement("button");
     box.type = "button";
     box.className = "tile" + (tile.flags.length ? " flagged" : "");
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${sample.name}: ${gate.x.label} against ${gate.y.label} of ${gate.parent}`);
-    box.append(canvas, text("b", sample.name), text("span", `${gate.reported ? percent(tile.fraction) + " of " : ""}${tile.n} events`));
-    box.append(text("span", [sample.subject, sample.batch].filter(Boolean).join(", ")));
+    canvas.setAttribute("aria-label", `${sample.name}, ${gate.population}: ${axes(gate)}, events of ${gate.parent}`);
+    box.append(canvas, text("b", ofSample ? gate.population : sample.name));
+    box.append(text("span", `${gate.reported ? percent(tile.fraction) + " of " : ""}${tile.n} events`));
+    box.append(text("span", ofSample ? `of ${gate.parent}; ${axes(gate)}` : [sample.subject, sample.batch].filter(Boolean).join(", ")));
     if (tile.flags.length) box.append(text("span", tile.flags.join(", "), "flag"));
     draw(canvas, index, tile);
     return box;
@@ -113,7 +124,7 @@
     state.shown = all.slice(state.page * PAGE, (state.page + 1) * PAGE);
     state.current = Math.min(state.current, Math.max(0, state.shown.length - 1));
     const gate = data.gates[state.gate];
-    $("about").textContent = `${gate.population}: ${gate.x.label} against ${gate.y.label}, events of ${gate.parent}`;
+    $("about").textContent = `${gate.population}: ${axes(gate)}, events of ${gate.parent}`;
     $("count").textContent = `${all.length} of ${gate.tiles.length} samples, page ${state.page + 1} of ${pages}`;
     $("tiles").replaceChildren(...state.shown.map((tile, i) => {
       const box = card(state.gate, tile);
@@ -126,7 +137,7 @@
   const hierarchy = (sample) => {
     const dialog = $("dialog");
     dialog.querySelector("h3").textContent = `${data.samples[sample].name}: all gates`;
-    const cards = data.gates.flatMap((gate, index) => gate.tiles.filter((tile) => tile.sample === sample).map((tile) => card(index, tile)));
+    const cards = data.gates.flatMap((gate, index) => gate.tiles.filter((tile) => tile.sample === sample).map((tile) => card(index, tile, true)));
     dialog.querySelector(".tiles").replaceChildren(...cards);
     dialog.showModal();
   };
