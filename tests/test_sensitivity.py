@@ -14,6 +14,7 @@ from il2cyto import datasets, get, pipeline, tl
 from il2cyto.batch import Cache, open_cache
 from il2cyto.cohort import gate_study, read_gates
 from il2cyto.errors import StudyError
+from il2cyto.gt import Flag
 from il2cyto.io import read_study
 from il2cyto.sensitivity import LEVELS, TEMPLATE, gate_at_levels, gating_sensitivity
 from tests._cohort import make_cohort
@@ -40,10 +41,17 @@ def gated(study, cache):
 
 
 def test_each_level_places_the_cuts_as_it_says(gated):
+    """At `sample` every cut is its own, shrunk to the batch by its spread; at the other levels all are the group's centre."""
+    apart = pl.col("flags") & int(Flag.CLAMPED | Flag.OUTLIER_CUT | Flag.CONSENSUS) != 0
     for name, level in LEVELS.items():
-        cuts = gated[name].cuts["tnk"].filter(population="CD4pos")
-        assert set(cuts["level"]) == {"batch" if level == "sample" else level}
-        assert (cuts["final"].n_unique() == 1) == (name != "sample")  # the study has one batch
+        cuts = gated[name].cuts["tnk"].filter(pl.col("coordinate") == "cut", pl.col("group_size") > 0, ~apart)
+        assert set(cuts["level"]) == {"batch" if level == "sample" else level}  # the study has one batch
+        own, spread, centre, tau = (cuts[column].to_numpy() for column in ("own", "spread", "centre", "tau"))
+        weight = tau**2 / np.maximum(tau**2 + spread**2, 1e-12) if level == "sample" else np.zeros(cuts.height)
+        np.testing.assert_allclose(cuts["final"], centre + weight * (own - centre), rtol=0, atol=1e-9)
+        # Over all gates there are cuts that differ from their group's, whatever a single gate's draws were.
+        assert (np.abs(own - centre) > 0.01).any()
+        assert (weight > 0.5).any() == (level == "sample")
         # Nothing stands above the first gate: what its files propose hangs on no cut of the group.
         first = [study.cuts["tnk"].filter(population="cells")["own"] for study in (gated[name], gated[TEMPLATE])]
         assert first[0].equals(first[1])

@@ -8,9 +8,12 @@ import pytest
 
 from il2cyto import datasets
 from il2cyto.batch import Job, gate_files
+from il2cyto.datasets import _panel as panel
+from il2cyto.datasets._events import Tube, draw_events
+from il2cyto.datasets._frequencies import LYMPHOCYTES
 from il2cyto.gt import Events, Flag, make_plan, panel_plausibility
 from il2cyto.gt._plausibility import _auc
-from il2cyto.io import open_fcs, read_template, write_fcs
+from il2cyto.io import Spillover, open_fcs, read_template, write_fcs
 from il2cyto.template import GatingTemplate, Override
 
 SAMPLE = datasets.sample_data_path() / "fcs"
@@ -85,6 +88,31 @@ def test_exchanged_labels_of_a_simulated_file_are_found_and_named(tmp_path, exch
     assert all(f"{marker} is labelled {label}" in found.reason for marker, label in exchanged.items())
 
 
+def simulated(out, cd4):
+    """A tube of the simulated panel in which CD4+ cells are a share of the T cells."""
+    t = 0.7 * np.array([0.94 * cd4, 0.06 * cd4, 0.96 - 0.96 * cd4, 0.04 - 0.04 * cd4])
+    fractions = np.array([*t, 0.12, 0.01, 0.13, 0.04])  # the order of LYMPHOCYTES
+    assert len(fractions) == len(LYMPHOCYTES)
+    drawn = draw_events(Tube(fractions, 30_000, np.zeros(len(panel.MARKERS))), np.random.default_rng(1))
+    write_fcs(
+        out, np.asarray(drawn.values, dtype=np.float64), names=panel.NAMES, labels=panel.LABELS,
+        ranges=[panel.RANGE] * len(panel.NAMES), spillover=Spillover(tuple(panel.COLOURS.values()), panel.spillover_matrix()),
+    )  # fmt: skip
+    return out
+
+
+@pytest.mark.parametrize("cd4", [0.04, 0.1, 0.5, 0.9])
+def test_a_tube_with_few_or_many_cd4_cells_is_no_exchange_of_labels_and_an_exchange_is_named_in_it(tmp_path, cd4):
+    """The correlation of CD4 with CD8 is -0.5 where CD4+ cells are 4 % of T, -0.9 where they are half; neither is a fault."""
+    template, path = read_template("tnk"), simulated(tmp_path / "x.fcs", cd4)
+    assert look(path, template).reason == ""
+    exchanged = [{"CD4": "CD8", "CD8": "CD4"}]
+    # Beside CD8 any marker of CD4+ cells is exclusive; but CD127 is a matter of degree, and CD4 is not.
+    exchanged += [{"CD4": "CD127", "CD127": "CD4"}] if cd4 >= 0.3 else []
+    for labels in exchanged:
+        assert look(relabelled(path, tmp_path / "wrong.fcs", labels), template).exchanged == labels
+
+
 REAL = [
     ("tbnk", "visits/*.fcs", 12),
     ("tnk", "raw_panels/aurora_30c/*Tetramer.fcs", 4),
@@ -134,10 +162,11 @@ def test_a_refused_file_is_out_of_all_groups_until_a_person_accepts_it(tmp_path)
     assert set(result.flags.values()) == {int(Flag.PANEL_IMPLAUSIBLE)}
     assert np.isnan([*result.counts.values(), *result.parent_counts.values(), *result.medians.values()]).all()
     (failure,) = batch.failures
+    findings = look(swapped, template).findings
     assert failure.message == (
         "swapped.fcs: the markers do not behave as their labels say: CD25 higher in CD4 than in CD8: AUC above 0.5, found "
-        f"{look(swapped, template).findings[3].value:.2f}; all expectations hold if CD4 is labelled CD8, CD8 is labelled CD4. "
-        "Correct the labels, or accept them in the overrides file (accept_panel: true)"
+        f"{findings[3].value:.2f}; CD8 higher in NK than in CD4: AUC above 0.55, found {findings[6].value:.2f}; all expectations hold "
+        "if CD4 is labelled CD8, CD8 is labelled CD4. Correct the labels, or accept them in the overrides file (accept_panel: true)"
     )
     said = {"who": "a", "why": "stained so", "when": "2025-11-03"}
     accepted = Override.model_validate({"sample": "swapped", "accept_panel": True, **said})
@@ -162,7 +191,7 @@ def test_an_absent_optional_marker_and_too_few_cells_say_nothing(tmp_path):
     assert found.plausible
     lacking = template.model_dump(by_alias=True, exclude_unset=True)
     lacking["optional"] = [*lacking["optional"], "CD38"]
-    lacking["expect"] = [{"marker": "CD38", "higher_in": "T", "than": "nonT", "auc_above": 0.9}]
+    lacking["expect"] = [*lacking["expect"], {"marker": "CD38", "higher_in": "T", "than": "nonT", "auc_above": 0.9}]
     assert look(min(SAMPLE.glob("*.fcs")), GatingTemplate.model_validate(lacking)).plausible
 
 
