@@ -32,6 +32,9 @@ class AnalysisSettings(Strict):
         Visits whose contrasts are averaged; those on the last day of a period of treatment if None.
     gate_on_omnibus
         Whether a population's contrast can be significant only where its arm × visit test is.
+    deltas
+        What is added, in log odds, to imputed values of treated subjects who have none at the primary visit, see
+        :func:`il2cyto.tl.delta_adjusted`; 0 is missing at random. None are tried if empty.
     alpha
         Two-sided level; intervals cover 1 - alpha.
     interval, test
@@ -42,12 +45,13 @@ class AnalysisSettings(Strict):
 
     populations: Names = ()
     denominators: Names | None = None
-    covariance: Literal["us", "ar1", "cs"] = "us"
+    covariance: Literal["us", "toeph", "toep", "adh", "ad", "ar1", "cs"] = "us"
     ddf: Literal["kenward-roger", "satterthwaite"] = "kenward-roger"
     covariates: Names = ()
     baseline_by_visit: bool = False
     on_drug: Names | None = None
     gate_on_omnibus: bool = False
+    deltas: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
     alpha: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)] = 0.05
     interval: Literal["miettinen_nurminen", "newcombe"] = "miettinen_nurminen"
     test: Literal["fisher", "boschloo", "barnard", "pearson"] = "fisher"

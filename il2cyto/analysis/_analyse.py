@@ -15,8 +15,10 @@ from il2cyto.analysis._absolute import absolute_counts, absolute_tables
 from il2cyto.analysis._clinical import Clinical, clinical_tables
 from il2cyto.analysis._collect import Collected
 from il2cyto.analysis._methods import methods_text
+from il2cyto.analysis._pairs import response_pairs
 from il2cyto.analysis._sources import cohorts_of, inputs_of_cohorts, inputs_of_frame
 from il2cyto.analysis._trials import trial_of_cohort, trial_of_frequencies
+from il2cyto.analysis._unseen import population_delta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +118,7 @@ def analyse(
     inputs = _inputs(data, trial, clinical)
     fits = populations.fit_models(inputs, workers=workers or os.cpu_count() or 1)
     found = clinical_tables(inputs, clinical)
-    made = Collected(notices=[*inputs.notices, *populations.notes(fits), *found.notices])
+    made = Collected(notices=[*inputs.notices, *populations.notes(inputs, fits), *found.notices])
     tables, notices, add = made.tables, made.notices, made.add
     level = inputs.settings.level
     add("population_means", lambda: _means(inputs, fits))
@@ -128,9 +130,13 @@ def analyse(
             "population_within", lambda: tl.population_within(_ours(inputs), baseline=str(inputs.baseline), level=level)
         )
         add("population_change", lambda: populations.model_changes(inputs, fits))
+    unseen, why = population_delta(inputs)
+    add("population_delta", lambda: unseen)
+    notices += why
     add("variance", lambda: _variance(inputs))
     add("flags", lambda: populations.flagged(inputs))
     add("response", lambda: _response(inputs, found))
+    add("response_pairs", lambda: response_pairs(inputs, found.endpoints))
     add("missing", lambda: _missing(inputs, found))
     tables.update(found.tables | absolute_tables(inputs, absolute_counts(inputs)))
     kept = {name: _plain(table) for name, table in tables.items() if table.height}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from il2cyto.analysis._references import references
+from il2cyto.analysis._unseen import IMPUTATIONS
 from il2cyto.cohort._absolute import BEADS, DUAL_PLATFORM, VOLUMETRIC
 from il2cyto.study import ClinicalSettings
 
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     from il2cyto.analysis._populations import Fits
 
 _PACKAGES: Final = ("il2cyto", "numpy", "scipy", "polars", "anndata")
-_STRUCTURES: Final = {"us": "unstructured", "ar1": "first-order autoregressive", "cs": "compound-symmetric"}
+_STRUCTURES: Final = {
+    "us": "unstructured",
+    "toep": "Toeplitz",
+    "toeph": "heterogeneous Toeplitz",
+    "ad": "ante-dependent",
+    "adh": "heterogeneous ante-dependent",
+    "ar1": "first-order autoregressive",
+    "cs": "compound-symmetric",
+}
 _DDF: Final = {
     "kenward-roger": "Kenward and Roger's degrees of freedom and adjusted standard errors",
     "satterthwaite": "Satterthwaite's degrees of freedom",
@@ -102,6 +112,8 @@ def _models(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> I
         yield "Sensitivity analyses: analysis of covariance of the logit at each visit (HC3 standard errors); Hodges-Lehmann difference and "
         yield "Wilcoxon test of the change of the logit; "
         yield "the mixed model without samples of low count." if fits.without_low else "no sample had a low count."
+    if "population_delta" in tables:
+        yield from _delta(inputs, tables["population_delta"])
     yield "Changes within arms: Wilcoxon's signed rank test with the Hodges-Lehmann median, and the mixed model's marginal mean minus the "
     yield f"mean baseline. Intervals cover {percent}; p values are two-sided."
     yield _variance(tables)
@@ -122,6 +134,23 @@ def _mixed_model(inputs: Inputs, fits: Fits) -> Iterator[str]:
     yield f"The covariance within subjects was {counts} of {len(used)} models (asked for: {_STRUCTURES[s.covariance]}), with {ddf}."
     effects = "; effects are odds ratios" if inputs.contrasts else ""
     yield f"Adjusted medians are the inverse logit of marginal means{effects}."
+
+
+def _delta(inputs: Inputs, table: pl.DataFrame) -> Iterator[str]:
+    missing = (
+        table.select("population", "missing_treatment", "missing_control").drop_nulls().unique(maintain_order=True)
+    )
+    shifts = _plain(", ".join(f"{delta:+g}" if delta else "0" for delta in inputs.settings.deltas))
+    yield f"Where values were missing at {_plain(str(inputs.primary))} (in {missing['population'].n_unique()} populations), they were imputed "
+    yield f"{IMPUTATIONS} times as if missing at random, given arm, baseline and all visits; those of treated subjects were then shifted by "
+    yield f"{shifts} log odds, and analyses of covariance pooled by Rubin's rules (Barnard and Rubin's degrees of freedom): a tipping-point "
+    tips = table.filter("tips")
+    told = (
+        "no verdict changed."
+        if not tips.height
+        else f"the verdict changed in {_plain(', '.join(tips['population'].unique(maintain_order=True)))}."
+    )
+    yield f"analysis of data that are not missing at random; {told}"
 
 
 def _variance(tables: Mapping[str, pl.DataFrame]) -> str:
@@ -150,6 +179,10 @@ def _endpoints(inputs: Inputs, found: Clinical, tables: Mapping[str, pl.DataFram
                 yield " Strata: Cochran-Mantel-Haenszel, common risk difference with the intervals of Sato and of Miettinen and Nurminen."
             if other["method"].str.starts_with("g-computation").any():
                 yield f" Adjusted for {_plain(', '.join(s.covariates))}: logistic g-computation with the robust variance of Ye et al. (2023)."
+    if (tipping := tables.get("binary_tipping")) is not None:
+        tips = tipping.filter("tips").height
+        yield f"Tipping point of {tipping['endpoint'][0]} at {_plain(tipping['visit'][0])}: of {tipping.height} outcomes that missing subjects of "
+        yield f"mITT could have had, {tips} change the verdict of the test."
     if found.sets is not None:
         counts = {name: int(found.sets[name].sum() or 0) for name in ("itt", "mitt", "safety")}
         yield f"Analysis sets: {counts['itt']} randomised (ITT), {counts['mitt']} with a dose and an assessment after baseline (mITT), "
@@ -197,36 +230,9 @@ def _multiplicity(inputs: Inputs, tables: Mapping[str, pl.DataFrame]) -> Iterato
 def _software(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield f"{found}; Python {platform.python_version()}."
-    cited = "; ".join(_references(inputs, fits, tables))
+    cited = "; ".join(references(inputs, fits, tables))
     if cited:
         yield f"References: {cited}."
-
-
-def _references(inputs: Inputs, fits: Fits, tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Cite the papers of the methods that this analysis used, and no others."""
-    has = {name for name, table in tables.items() if table.height}
-    models = (
-        [str(name) for name in tables["continuous_contrasts"]["model"].unique()]
-        if "continuous_contrasts" in has
-        else []
-    )
-    models += [f"MMRM {result.diagnostics.ddf}" for found in fits.full.values() for result in found.models.values()]
-    if any("MMRM" in name for name in models):
-        yield "Mallinckrodt et al., Drug Inf J 2008;42:303"
-    if any("kenward-roger" in name for name in models):
-        yield "Kenward and Roger, Biometrics 1997;53:983"
-    if "binary_endpoints" in has:
-        yield "Wilson, J Am Stat Assoc 1927;22:209"
-    if "safety" in has or ("binary_contrasts" in has and inputs.settings.interval == "miettinen_nurminen"):
-        yield "Miettinen and Nurminen, Stat Med 1985;4:213"
-    if "binary_contrasts" in has:
-        yield "Newcombe, Stat Med 1998;17:873"
-    if "response" in has:
-        yield "DeLong et al., Biometrics 1988;44:837"
-    if "population_contrasts" in has:
-        if tables["population_contrasts"].filter(role="primary").height:
-            yield "Holm, Scand J Stat 1979;6:65"
-        yield "Benjamini and Hochberg, J R Stat Soc B 1995;57:289"
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,9 @@ import polars as pl
 from scipy.special import gammaincinv
 
 from il2cyto import clinical, tl
+from il2cyto.analysis._unseen import binary_tipping
 from il2cyto.errors import ModelError
+from il2cyto.tl._mmrm._fallback import offered_ddf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +69,7 @@ class Plan:
         made.add("binary_endpoints", lambda: self.rates(binary))
         made.add("binary_contrasts", lambda: self.binary(binary))
         made.add("binary_sensitivities", lambda: self.binary_sensitivities(binary))
+        made.add("binary_tipping", lambda: binary_tipping(self, binary))
         made.add("binary_within", lambda: self.binary_within(binary))
         made.add("sri_components", lambda: self.sri_components(visits))
         continuous, mitt = found.continuous, self.sets.filter("mitt")
@@ -77,6 +80,7 @@ class Plan:
         if self.start is None:
             return
         start = self.start
+        continuous = self._with_logarithms(continuous, made)
 
         @cache
         def simple() -> pl.DataFrame:
@@ -86,6 +90,17 @@ class Plan:
 
         made.add("continuous_contrasts", lambda: self.continuous(continuous, mitt, simple()))
         made.add("continuous_sensitivities", simple)
+
+    @staticmethod
+    def _with_logarithms(continuous: pl.DataFrame, made: Collected) -> pl.DataFrame:
+        """Leave out values of logged endpoints that have no logarithm: 0 where no value is positive to take half of."""
+        given = pl.col("log_value") if "log_value" in continuous.columns else pl.lit(None, pl.Float64)
+        wrong = pl.col("endpoint").is_in(LOGGED) & given.is_null() & (pl.col("value") <= 0)
+        for name, count in continuous.filter(wrong).group_by("endpoint", maintain_order=True).len().iter_rows():
+            made.notices.append(
+                f"{name}: {count} values have no logarithm, and none is positive to take half of; not compared"
+            )
+        return continuous.filter(~wrong.fill_null(value=False))
 
     def rates(self, binary: pl.DataFrame) -> pl.DataFrame:
         """Share of responders; an endpoint that is not asked for at baseline has no row there."""
@@ -129,7 +144,9 @@ class Plan:
             )
         rules: tuple[clinical.MissingRule, ...] = ("locf", "best", "worst")
         for rule in rules:
-            imputed = clinical.impute(binary, self.subjects, rule=rule).filter(pl.col("visit").cast(pl.String) == visit)
+            imputed = clinical.impute(binary, self.subjects, rule=rule, control=self.control).filter(
+                pl.col("visit").cast(pl.String) == visit
+            )
             parts.append(compare(imputed, self.sets).filter(rule="nri").with_columns(rule=pl.lit(rule)))
         return pl.concat(parts).with_columns(role=pl.lit("sensitivity"))
 
@@ -217,7 +234,7 @@ class Plan:
         s = self.inputs.settings
         result = tl.mmrm(
             after, response="y", subject="subject", visit="visit", arm="arm", covariates=["base"], control=self.control,
-            covariance=s.covariance, ddf="satterthwaite" if s.covariance == "ar1" else s.ddf, level=s.level,
+            covariance=s.covariance, ddf=offered_ddf(s.covariance, s.ddf), level=s.level,
         )  # fmt: skip
         d = result.diagnostics
         name = f"MMRM {d.covariance}, {d.ddf}" if d.converged else "ANCOVA"

@@ -12,6 +12,7 @@ import polars as pl
 from il2cyto import tl
 from il2cyto.analysis._inputs import LOW_COUNTS
 from il2cyto.errors import ModelError, StudyError
+from il2cyto.tl._mmrm._fallback import offered_ddf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ class Fits:
 def fit_models(inputs: Inputs, *, workers: int) -> Fits:
     """Fit the mixed model of every population and denominator."""
     keys = _denominators(inputs) if inputs.after else []
-    rows = _with_covariates(inputs)
+    rows = with_covariates(inputs)
     low = pl.col("flags").str.split(";").list.set_intersection(list(LOW_COUNTS)).list.len() > 0
     jobs: list[tuple[str, Key, pl.DataFrame]] = []
     for key in keys:
@@ -68,7 +69,7 @@ def contrasts(inputs: Inputs, fits: Fits) -> pl.DataFrame:
     for population, denominator in _denominators(inputs):
         key, primary = (population, denominator), inputs.parents[population] == denominator
         found = fits.full.get(key)
-        parts.append(_not_fitted(inputs, key) if found is None else found.contrasts)
+        parts.append(_not_fitted(inputs, key) if found is None else _with_absent(inputs, found.contrasts, key))
         parts[-1] = parts[-1].with_columns(role=_role(inputs, primary=primary))
         if found is not None and inputs.on_drug:
             parts.append(
@@ -128,11 +129,14 @@ def flagged(inputs: Inputs) -> pl.DataFrame:
     return counted.with_columns(pl.col("arm", "visit").cast(pl.String))
 
 
-def notes(fits: Fits) -> Iterator[str]:
+def notes(inputs: Inputs, fits: Fits) -> Iterator[str]:
     """What was not fitted, or not as asked."""
     for (population, denominator), reason in fits.problems.items():
         yield f"{population} of {denominator}: no mixed model: {reason}"
     for (population, denominator), result in _results(fits):
+        absent = set(inputs.contrasts) - set(result.contrasts["contrast"])
+        if absent:
+            yield f"{population} of {denominator}: no contrast {', '.join(sorted(absent))}: nobody in an arm has a value at baseline and after it"
         d = result.diagnostics
         for structure, reason in d.fallback:
             yield f"{population} of {denominator}: {structure} was not used ({reason}); {d.covariance} was, with {d.ddf} df"
@@ -149,7 +153,8 @@ def _denominators(inputs: Inputs) -> list[Key]:
     return [(str(population), str(denominator)) for population, denominator in rows]
 
 
-def _with_covariates(inputs: Inputs) -> pl.DataFrame:
+def with_covariates(inputs: Inputs) -> pl.DataFrame:
+    """Rows of the trial's subjects with an arm, with the covariates that the plan adjusts for."""
     rows = inputs.frequencies.filter(~pl.col("control") & pl.col("arm").is_not_null())
     wanted = list(inputs.settings.covariates)
     if not wanted:
@@ -174,8 +179,8 @@ def _fit(rows: pl.DataFrame, inputs: Inputs) -> PopulationModels | str:
             covariates=s.covariates,
             by_visit=("baseline",) if s.baseline_by_visit else (),
             covariance=s.covariance,
-            # Kenward-Roger is not defined for ar1; the tables say which method was used.
-            ddf="satterthwaite" if s.covariance == "ar1" else s.ddf,
+            # Where Kenward-Roger is not defined; the tables say which method was used.
+            ddf=offered_ddf(s.covariance, s.ddf),
             control=inputs.control,
             level=s.level,
         )
@@ -204,6 +209,14 @@ def _not_fitted(inputs: Inputs, key: Key) -> pl.DataFrame:
         for visit in inputs.after
     ]
     return pl.DataFrame(rows, schema=_empty().schema)
+
+
+def _with_absent(inputs: Inputs, table: pl.DataFrame, key: Key) -> pl.DataFrame:
+    """Add rows of NaN for the planned contrasts that are not in the model, as those of an arm without a baseline are not."""
+    table = table.with_columns(pl.col("visit").cast(pl.String))
+    planned = _not_fitted(inputs, key).with_columns(flags=pl.lit("not_estimable"))
+    absent = planned.join(table, on=["visit", "contrast"], how="anti", maintain_order="left")
+    return pl.concat([table, absent], how="diagonal_relaxed") if absent.height else table
 
 
 def _on_drug(inputs: Inputs, found: PopulationModels, key: Key) -> pl.DataFrame:
@@ -248,7 +261,7 @@ def _simple_models(inputs: Inputs, key: Key) -> pl.DataFrame:
     return table.rename({"endpoint": "population", "unit": "denominator"}).with_columns(
         pl.col("model").replace(names), role=pl.lit("sensitivity"), odds_ratio=pl.col("estimate").exp(),
         or_low=pl.col("ci_low").exp(), or_high=pl.col("ci_high").exp(),
-        flags=pl.when(pl.col("estimate").is_nan()).then(pl.lit("not_estimable")),
+        flags=pl.when(pl.col("estimate").is_nan()).then(pl.lit("not_estimable")).when(pl.col("p").is_nan()).then(pl.lit("no_variance")),
     )  # fmt: skip
 
 

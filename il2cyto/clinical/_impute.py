@@ -14,7 +14,9 @@ _RULES: Final = get_args(MissingRule)
 _KEY: Final = ("subject", "endpoint")
 
 
-def impute(binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule) -> pl.DataFrame:
+def impute(
+    binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule, control: str | None = None
+) -> pl.DataFrame:
     """Replace the value of binary endpoints by that of another rule for missing statuses.
 
     Parameters
@@ -22,11 +24,13 @@ def impute(binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule) -
     binary
         As :attr:`Endpoints.binary`, visits in order: subject, visit, endpoint, observed, evaluable.
     subjects
-        subject, arm; the first arm is control.
+        subject, arm.
     rule
         ``nri``: missing is a non-responder. ``observed``: missing stays null. ``locf``: the subject's last observed
         status, and a non-responder before there is one. ``best``: missing is a responder in every arm but control,
         and none in control; ``worst``: the other way round.
+    control
+        The control arm; the first of the column's categories if None, or, where it is text, of its rows.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def impute(binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule) -
     Raises
     ------
     StudyError
-        Columns are missing, or the rule is none of those above.
+        Columns are missing, the rule is none of those above, or `control` is no arm.
 
     Examples
     --------
@@ -60,22 +64,24 @@ def impute(binary: pl.DataFrame, subjects: pl.DataFrame, *, rule: MissingRule) -
         raise StudyError(msg)
     need(binary, (*_KEY, "visit", "observed", "evaluable"), table="endpoints", purpose="imputation")
     need(subjects, ("subject", "arm"), table="subjects", purpose="imputation")
-    order = levels(subjects["arm"])
-    control = pl.col("subject").replace_strict(
-        subjects["subject"], subjects["arm"].cast(pl.String) == order[0], default=None, return_dtype=pl.Boolean
+    reference = next(iter(_arms(subjects, control, "impute")), None)
+    in_control = pl.col("subject").replace_strict(
+        subjects["subject"], subjects["arm"].cast(pl.String) == reference, default=None, return_dtype=pl.Boolean
     )
     observed = pl.col("observed")
     filled = {
         "nri": observed.fill_null(value=False),
         "observed": observed,
         "locf": observed.forward_fill().over(_KEY).fill_null(value=False),
-        "best": observed.fill_null(~control),
-        "worst": observed.fill_null(control),
+        "best": observed.fill_null(~in_control),
+        "worst": observed.fill_null(in_control),
     }
     return binary.with_columns(value=pl.when("evaluable").then(filled[rule]))
 
 
-def tipping_point(binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str, visit: str) -> pl.DataFrame:
+def tipping_point(
+    binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str, visit: str, control: str | None = None
+) -> pl.DataFrame:
     """List all counts that an endpoint could have had at a visit, had the missing subjects been seen.
 
     Parameters
@@ -83,20 +89,22 @@ def tipping_point(binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str
     binary
         As :attr:`Endpoints.binary`.
     subjects
-        subject, arm; two arms, control first. Only these subjects are counted: give the analysis set.
+        subject, arm; two arms. Only these subjects are counted: give the analysis set.
     endpoint, visit
-        Which rows of `binary`.
+        Which rows of `binary`; it has one for each subject.
+    control
+        As in :func:`impute`.
 
     Returns
     -------
     responders_treatment, responders_control: assumed among the missing of each arm, every number from none to all;
-    x_treatment, n_treatment, x_control, n_control: the counts that follow. The tipping point is where a test of them
-    changes side.
+    x_treatment, n_treatment, x_control, n_control: the counts that follow. The first row is non-responder imputation. The
+    tipping point is where a test of the counts changes side, see :func:`il2cyto.tl.tipping_contrasts`.
 
     Raises
     ------
     StudyError
-        Columns are missing, or there are not two arms.
+        Columns are missing, there are not two arms, or a subject has two statuses.
 
     Examples
     --------
@@ -117,12 +125,18 @@ def tipping_point(binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str
     """
     need(binary, (*_KEY, "visit", "observed", "evaluable"), table="endpoints", purpose="a tipping point")
     need(subjects, ("subject", "arm"), table="subjects", purpose="a tipping point")
-    order = levels(subjects["arm"])
+    order = _arms(subjects, control, "tipping_point")
+    if len(order) > 2:  # a trial of three arms, of which these subjects are two
+        order = [arm for arm in order if (subjects["arm"].cast(pl.String) == arm).any()]
     if len(order) != 2:
         msg = f"tipping_point: found the arms {', '.join(order)}; allowed are two, control first"
         raise StudyError(msg)
     at = binary.filter(pl.col("visit").cast(pl.String) == visit, pl.col("endpoint") == endpoint, "evaluable")
     at = at.drop("arm", strict=False).join(subjects.select("subject", "arm"), "subject")
+    twice = at.filter(at["subject"].is_duplicated())["subject"].unique(maintain_order=True)
+    if len(twice):
+        msg = f"tipping_point: {len(twice)} subjects have several statuses at {visit}, first {twice[0]}; keep one row each"
+        raise StudyError(msg)
     parts = []
     for name, arm in zip(("control", "treatment"), order, strict=True):
         observed = at.filter(pl.col("arm").cast(pl.String) == arm)["observed"]
@@ -131,6 +145,15 @@ def tipping_point(binary: pl.DataFrame, subjects: pl.DataFrame, *, endpoint: str
         parts.append(
             pl.DataFrame({f"responders_{name}": assumed, f"x_{name}": seen + assumed, f"n_{name}": [n] * len(assumed)})
         )
-    control, treatment = parts
+    of_control, of_treatment = parts
     columns = [f"{kind}_{name}" for name in ("treatment", "control") for kind in ("x", "n")]
-    return treatment.join(control, how="cross").select("responders_treatment", "responders_control", *columns)
+    return of_treatment.join(of_control, how="cross").select("responders_treatment", "responders_control", *columns)
+
+
+def _arms(subjects: pl.DataFrame, control: str | None, caller: str) -> list[str]:
+    """Arms of the trial, control first, whether or not somebody is in them."""
+    order = levels(subjects["arm"])
+    if control is not None and control not in order:
+        msg = f"{caller}: no control arm {control!r}; arms are {', '.join(order) or 'none'}"
+        raise StudyError(msg)
+    return order if control is None else sorted(order, key=lambda arm: arm != control)

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from il2cyto._keys import Obs, Uns
-from il2cyto.pl._labels import ALPHA, p_column
+from il2cyto.pl._labels import ALPHA, FEWEST_FOR_INTERVAL, p_column
 from il2cyto.pl._subjects import subject_styles
-from il2cyto.pl._theme import PERIOD, ArmStyle, arm_styles, printable
+from il2cyto.pl._theme import INK, PERIOD, ArmStyle, arm_styles, printable
 from il2cyto.pl._timeline import Timeline
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-#: The t interval of two subjects is 9 SEM to either side: drawn, it says nothing and flattens everything else.
-FEWEST_FOR_INTERVAL: Final = 3
 #: Share of the axis over which groups stand beside each other where all have the same single visit.
 ONE_VISIT: Final = 0.05
 
@@ -96,14 +94,14 @@ def draw_highlighted(ax: Axes, values: pl.DataFrame, timeline: Timeline, highlig
         )
 
 
-def draw_means(ax: Axes, summary: pl.DataFrame, curves: Curves, error: str) -> None:
-    """Draw the mean of every arm with the error that was asked for."""
+def draw_means(ax: Axes, summary: pl.DataFrame, curves: Curves, interval: str) -> None:
+    """Draw the mean of every arm with the interval that was asked for."""
     for arm, style in curves.styles.items():
         rows = summary.filter(pl.col(Obs.ARM) == arm)
         mean = rows["mean"].to_numpy()
-        interval = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
-        interval[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
-        errors = rows["sem"].to_numpy() if error == "sem" else interval
+        limits = np.array([mean - rows["ci_low"], rows["ci_high"] - mean])
+        limits[:, rows["n"] < FEWEST_FOR_INTERVAL] = np.nan
+        errors = rows["sem"].to_numpy() if interval == "sem" else limits
         draw_course(ax, curves.timeline.along(rows) + curves.aside[arm], mean, errors, style, label=f"_mean {arm}")
 
 
@@ -135,7 +133,7 @@ def mark_differences(ax: Axes, contrasts: pl.DataFrame, timeline: Timeline) -> N
             ax.annotate(
                 "*",
                 (timeline.position[visit], 1),
-                (0, -2),
+                (0, 1),
                 xycoords=ax.get_xaxis_transform(),
                 textcoords="offset points",
                 ha="center",
@@ -153,6 +151,12 @@ def curve_handles(
     for name, style in styles.items():
         look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "linestyle": style.dashes}
         yield Line2D([], [], linewidth=linewidth, label=printable(name, limit=limit), **look)
+
+
+def interval_handle(interval: str, level: float = 0.95) -> Line2D:
+    """Give what a legend shows of the bars: which interval they are."""
+    label = f"{100 * level:g} % CI" if interval == "ci" else "SEM"
+    return Line2D([], [], color=INK, marker="|", linestyle="none", markersize=6, markeredgewidth=0.8, label=label)
 
 
 def period_handle() -> Patch:

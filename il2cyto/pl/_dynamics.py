@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from matplotlib.figure import Figure
@@ -14,14 +14,17 @@ from il2cyto._keys import Obs, Uns, Var
 from il2cyto._populations import endpoint_populations
 from il2cyto.errors import SchemaError
 from il2cyto.pl._curves import Curves, draw_highlighted, draw_individuals, draw_means, mark_differences
-from il2cyto.pl._dynamics_text import ERRORS, add_legend, caption, label_axes, titles
+from il2cyto.pl._dynamics_text import add_legend, caption, label_axes, titles
+from il2cyto.pl._labels import Interval, require_interval
 from il2cyto.pl._theme import DOUBLE_COLUMN, MM, SINGLE_COLUMN, add_footer, theme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+
+    from il2cyto.pl._theme import ArmStyle
 
 COLUMNS: Final = 3
 #: A panel with its title, and the legend above the panels, without what stands below the axis.
@@ -34,17 +37,17 @@ def dynamics(
     *,
     populations: Sequence[str] | None = None,
     denominator: str | None = None,
-    error: Literal["sem", "ci"] = "sem",
+    interval: Interval = "ci",
     individuals: bool = True,
     highlight: Sequence[str] = (),
     group: str = Obs.ARM,
     contrasts: pl.DataFrame | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw each population's mean over the visits, arm by arm, with its error and the number of subjects.
+    """Draw each population's mean over the visits, arm by arm, with its interval and the number of subjects.
 
     The picture of :func:`il2cyto.tl.summarise_dynamics`, whose numbers it shows unchanged. Gaps stay gaps. Treatment
-    periods are shaded; the caption names the error bars. Studies without arms give one curve, studies without weeks an
+    periods are shaded; legend and caption name the bars. Studies without arms give one curve, studies without weeks an
     axis of visits; with one visit the groups stand beside each other. A population without any value says so.
 
     Parameters
@@ -55,8 +58,9 @@ def dynamics(
         One panel each; the endpoints in the object if None.
     denominator
         Divide by the events of this population in place of the parent's.
-    error
-        What the bars show: the standard error of the mean, or its 95 % t interval, which is drawn from three subjects on.
+    interval
+        What the bars show: ``ci``, the 95 % t interval of the mean, as tables and report have it, drawn from three subjects
+        on; or ``sem``, its standard error, as many papers do: about a 68 % interval, half as wide.
     individuals
         Draw each subject as a faint line behind the mean; a value without a neighbour is a dot.
     highlight
@@ -78,10 +82,11 @@ def dynamics(
     PopulationError
         Unknown population or denominator, or no endpoint in the object.
     ValueError
-        `error` is unknown, `axes` are fewer than populations, or a subject of `highlight` is not in the object.
+        `interval` is unknown, `axes` are fewer than populations, or a subject of `highlight` is not in the object.
     """
+    require_interval(interval, caller="dynamics")
     names = list(dict.fromkeys(populations or endpoint_populations(adata, denominator=denominator)))
-    _require(adata, names, error=error, highlight=highlight, axes=axes)
+    _require(adata, names, highlight=highlight, axes=axes)
     values, summary = _tables(adata, names, denominator, group)
     curves = Curves.of(adata, summary)
     with theme():
@@ -90,31 +95,26 @@ def dynamics(
             mine = pl.col(Var.POPULATION) == name
             if individuals:
                 draw_individuals(ax, values.filter(mine), curves)
-            draw_means(ax, summary.filter(mine), curves, error)
+            draw_means(ax, summary.filter(mine), curves, interval)
             draw_highlighted(ax, values.filter(mine), curves.timeline, highlight)
             title, unit = titles(adata, name, denominator)
-            label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit)
+            label_axes(ax, f"{letter}  {title}" if len(names) > 1 else title, unit, marked=contrasts is not None)
             depth = _draw_visits(ax, summary.filter(mine), curves)
             if contrasts is not None:
                 mark_differences(ax, contrasts.filter(mine), curves.timeline)
         figure = panels[0].figure.get_figure(root=True)
         spare = panels[len(names) :] if axes is None else []
-        add_legend(figure, spare, curves.styles, curves.timeline, highlight)
+        add_legend(figure, spare, curves.styles, curves.timeline, highlight, interval)
         if axes is None:
             rows = -(-len(names) // COLUMNS)
             figure.set_figheight(rows * (PANEL_HEIGHT + depth / 72) + (0 if spare else LEGEND_HEIGHT))
-        whose = "" if len(curves.styles) == 1 else " of each arm" if group == Obs.ARM else f" by {group}"
-        text = caption(error, curves.timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
+        whose = _whose(adata, curves.styles, group)
+        text = caption(interval, curves.timeline, summary, individuals=individuals, whose=whose, tests=contrasts)
         add_footer(figure, text, simulated=bool(adata.uns[Uns.IL2CYTO].get(Uns.SIMULATED, False)))
     return figure
 
 
-def _require(
-    adata: AnnData, names: Sequence[str], *, error: str, highlight: Sequence[str], axes: Sequence[Axes] | None
-) -> None:
-    if error not in ERRORS:
-        msg = f"dynamics: no error {error!r}; allowed are {', '.join(map(repr, ERRORS))}."
-        raise ValueError(msg)
+def _require(adata: AnnData, names: Sequence[str], *, highlight: Sequence[str], axes: Sequence[Axes] | None) -> None:
     if axes is not None and len(axes) < len(names):
         msg = f"dynamics: {len(axes)} axes for {len(names)} populations ({', '.join(names)}); give one for each."
         raise ValueError(msg)
@@ -156,3 +156,13 @@ def _draw_visits(ax: Axes, summary: pl.DataFrame, curves: Curves) -> float:
         ax.set_yticks([])
     counts = {arm: summary.filter(pl.col(Obs.ARM) == arm)["n"].to_list() for arm in curves.styles}
     return curves.timeline.write_counts(ax, counts, curves.styles)
+
+
+def _whose(adata: AnnData, styles: Mapping[str, ArmStyle], group: str) -> str:
+    """Say whose means are drawn; groups that are no arms hold subjects of several."""
+    if len(styles) == 1:
+        return ""
+    if group == Obs.ARM:
+        return " of each arm"
+    pooled = Obs.ARM in adata.obs and adata.obs[Obs.ARM].nunique() > 1
+    return f" by {group}{', arms together' if pooled else ''}"

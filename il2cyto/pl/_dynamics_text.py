@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.ticker import MaxNLocator
 
 from il2cyto._keys import ROOT, Var
-from il2cyto.pl._curves import FEWEST_FOR_INTERVAL, curve_handles, period_handle
-from il2cyto.pl._labels import ALPHA, p_column
+from il2cyto.pl._curves import curve_handles, interval_handle, period_handle
+from il2cyto.pl._labels import ALPHA, FEWEST_FOR_INTERVAL, interval_text, p_column
 from il2cyto.pl._subjects import subject_styles
 from il2cyto.pl._theme import printable
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from il2cyto.pl._theme import ArmStyle
     from il2cyto.pl._timeline import Timeline
 
-ERRORS: Final = {"sem": "SEM", "ci": "95 % confidence interval"}
+#: Points between the axes and the title where asterisks stand between them.
+ABOVE_ASTERISKS: Final = 11.0
 
 
 def titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str]:
@@ -38,41 +39,53 @@ def titles(adata: AnnData, name: str, denominator: str | None) -> tuple[str, str
     return title, f"% of {whole[:1].lower() + whole[1:] if whole[1:2].islower() else whole}"
 
 
-def label_axes(ax: Axes, title: str, unit: str) -> None:
-    """Write title and unit; the y axis is in percent and begins at 0."""
+def label_axes(ax: Axes, title: str, unit: str, *, marked: bool) -> None:
+    """Write title and unit, with room for asterisks where visits are marked; the y axis is in percent and begins at 0."""
     # Frequencies end at 0 and 1; the interval of a mean of two subjects need not, and would flatten everything else.
     ax.set_ylim(0, min(ax.get_ylim()[1], 1.0))
     ax.yaxis.set_major_locator(MaxNLocator(5))
     # The data stay fractions; only the label is percent.
     ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}")
     ax.set_ylabel(unit)
-    ax.set_title(title, loc="left", weight="bold")
+    ax.set_title(title, loc="left", weight="bold", pad=ABOVE_ASTERISKS if marked else None)
 
 
 def add_legend(
-    figure: Figure, spare: list[Axes], styles: dict[str, ArmStyle], timeline: Timeline, highlight: Sequence[str]
+    figure: Figure,
+    spare: list[Axes],
+    styles: dict[str, ArmStyle],
+    timeline: Timeline,
+    highlight: Sequence[str],
+    interval: str,
 ) -> None:
-    """Explain arms, highlighted subjects and the grey periods: in a panel that is to spare, else above the figure."""
+    """Explain arms, highlighted subjects, bars and the grey periods: in a panel that is to spare, else above the figure."""
     handles: list[Artist] = [
         *(curve_handles(styles) if len(styles) > 1 else ()),
         *curve_handles(subject_styles(highlight), limit=20, linewidth=0.8),
+        interval_handle(interval),
         *([period_handle()] if len(timeline.periods) else ()),
     ]
     for ax in spare:
         ax.set_axis_off()
     if spare:
         spare[0].legend(handles=handles, loc="upper left")
-    elif handles:
+    else:
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
 def caption(
-    error: str, timeline: Timeline, summary: pl.DataFrame, *, individuals: bool, whose: str, tests: pl.DataFrame | None
+    interval: str,
+    timeline: Timeline,
+    summary: pl.DataFrame,
+    *,
+    individuals: bool,
+    whose: str,
+    tests: pl.DataFrame | None,
 ) -> str:
-    """Say what is drawn: means, errors, single subjects, periods and tests."""
-    few = error == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
+    """Say what is drawn: means, intervals, single subjects, periods and tests."""
+    few = interval == "ci" and summary["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
     from_on = f" (where there are {FEWEST_FOR_INTERVAL} or more)" if few else ""
-    parts = [f"Mean and {ERRORS[error]} of the subjects{whose}{from_on}"]
+    parts = [f"Mean and {interval_text(interval)} of the subjects{whose}{from_on}"]
     if individuals:
         parts.append(f"{'thin lines' if len(timeline.position) > 1 else 'dots'}: single subjects")
     if len(timeline.periods):

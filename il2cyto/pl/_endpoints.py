@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -10,31 +10,37 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from il2cyto._tidy import require_frame
-from il2cyto.pl._curves import draw_course
-from il2cyto.pl._labels import ALPHA, arms_of, label, p_text
-from il2cyto.pl._theme import INK, SINGLE_COLUMN, arm_styles, printable, theme
+from il2cyto.pl._endpoint_panels import RATE, draw_bars, draw_courses, percent_axis
+from il2cyto.pl._labels import (
+    FEWEST_FOR_INTERVAL,
+    Interval,
+    arms_of,
+    interval_text,
+    label,
+    require_interval,
+    tests_text,
+)
+from il2cyto.pl._theme import SINGLE_COLUMN, add_footer, arm_styles, printable, theme
 from il2cyto.pl._timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
     from matplotlib.axes import Axes
-
-    from il2cyto.pl._theme import ArmStyle
-
-    FloatArray = npt.NDArray[np.float64]
 
 #: More visits than this are drawn as a course: bars would be too narrow for what is written on them.
 MOST_BARS: Final = 4
-#: A bar narrower than this share of the axes carries its counts upright.
-WIDE_BAR: Final = 0.16
-#: Share of the highest interval below which a bar does not hold its count.
-LOW_BAR: Final = 0.2
-#: Share of a course's height that p values need above it.
-HEADROOM: Final = 0.13
-_CENTRES: Final = {"mean": ("mean", "ci_low", "ci_high"), "median": ("median", "q1", "q3")}
-_RATE: Final = ("proportion", "ci_low", "ci_high")
+#: Points between the axes and the title where p stands between them.
+ABOVE_P: Final = 11.0
+_CENTRES: Final = {
+    ("mean", "ci"): ("mean", "ci_low", "ci_high"),
+    ("mean", "sem"): ("mean", "sem_low", "sem_high"),
+    ("median", "ci"): ("median", "q1", "q3"),
+    ("median", "sem"): ("median", "q1", "q3"),
+}
+#: What the tables abbreviate, in the words of a legend.
+SETS: Final = {"mitt": "mITT", "itt": "ITT"}
+RULES: Final = {"nri": "missing counts as non-response", "observed": "observed cases"}
 
 
 def response_rates(
@@ -46,8 +52,10 @@ def response_rates(
     contrasts: pl.DataFrame | None = None,
     treatment_weeks: Sequence[tuple[float, float]] = (),
     arms: Sequence[str] | None = None,
+    level: float = 0.95,
     ax: Axes | None = None,
     title: str = "",
+    simulated: bool = False,
 ) -> Axes:
     """Draw the share of responders at each visit, arm beside arm, with its interval.
 
@@ -65,10 +73,14 @@ def response_rates(
         Periods on treatment, shaded behind a course.
     arms
         Order of the arms, control first; that of the table if None.
+    level
+        Coverage of the table's intervals, for the caption.
     ax
-        Where to draw; a new figure of one journal column if None.
+        Where to draw; a new figure of one journal column, with a caption, if None.
     title
         In place of the endpoint's own name.
+    simulated
+        Write SIMULATED DATA beside the caption.
 
     Returns
     -------
@@ -84,14 +96,25 @@ def response_rates(
     order = arms_of(rows, arms)
     styles = arm_styles(order)
     with theme():
-        ax = _axes(ax)
+        new, ax, pad = ax is None, _axes(ax), None
         if rows["visit"].n_unique() > MOST_BARS:
-            _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _RATE, tests)
+            draw_courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, RATE, tests)
+            pad = ABOVE_P if tests is not None else None
             ax.set_ylim(bottom=0)
         else:
-            _all_bars(ax, rows, styles, tests)
-        _percent_axis(ax)
-        _titles(ax, title or label(endpoint).title, label(endpoint).axis)
+            draw_bars(ax, rows, styles, tests)
+        percent_axis(ax)
+        _titles(ax, title or label(endpoint).title, label(endpoint).axis, pad)
+        if new:
+            sets = rows["set"].drop_nulls().unique().to_list() if "set" in rows.columns else []
+            named = "".join(f"; analysis set {SETS.get(name, name)}" for name in sets)
+            bars = rows["visit"].n_unique() <= MOST_BARS
+            _caption(
+                ax,
+                f"{rate_text(level)}{named}; {RULES.get(rule, rule)}",
+                *tests_text(tests, "p_method", all_shown=bars),
+                simulated=simulated,
+            )
     return ax
 
 
@@ -100,11 +123,14 @@ def measure_course(
     *,
     endpoint: str,
     centre: Literal["mean", "median"] = "mean",
+    interval: Interval = "ci",
     contrasts: pl.DataFrame | None = None,
     treatment_weeks: Sequence[tuple[float, float]] = (),
     arms: Sequence[str] | None = None,
+    level: float = 0.95,
     ax: Axes | None = None,
     title: str = "",
+    simulated: bool = False,
 ) -> Axes:
     """Draw a measurement over the visits, arm by arm: mean with its interval, or median with quartiles.
 
@@ -115,12 +141,14 @@ def measure_course(
     endpoint
         Which rows.
     centre
-        `mean` with its 95 % interval, or `median` with the quartiles.
+        `mean` with `interval`, or `median` with the quartiles.
+    interval
+        Bars of a mean: ``ci``, the table's confidence interval, drawn from three subjects on; ``sem``, its standard error.
     contrasts
         Table `continuous_contrasts`; visits with p < 0.05 carry their p value.
     treatment_weeks
         Periods on treatment, shaded.
-    arms, ax, title
+    arms, level, ax, title, simulated
         As in :func:`response_rates`.
 
     Returns
@@ -130,22 +158,45 @@ def measure_course(
     Raises
     ------
     ValueError
-        The table has no row of this endpoint, or `centre` is unknown.
+        The table has no row of this endpoint, or `centre` or `interval` is unknown.
     """
-    if centre not in _CENTRES:
-        msg = f"measure_course: no centre {centre!r}; allowed are {', '.join(map(repr, _CENTRES))}."
+    require_interval(interval, caller="measure_course")
+    if centre not in {"mean", "median"}:
+        msg = f"measure_course: no centre {centre!r}; allowed are 'mean', 'median'."
         raise ValueError(msg)
-    rows = _chosen(measures, "measure_course", endpoint, {})
+    rows = _with_bars(_chosen(measures, "measure_course", endpoint, {}), interval)
     order = arms_of(rows, arms)
     styles = arm_styles(order)
     tests = None if contrasts is None else _rows(contrasts, endpoint, {})
     with theme():
-        ax = _axes(ax)
-        _courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _CENTRES[centre], tests)
+        new, ax = ax is None, _axes(ax)
+        draw_courses(ax, rows, Timeline.of_table(rows, treatment_weeks), styles, _CENTRES[centre, interval], tests)
         ax.yaxis.set_major_locator(MaxNLocator(5))
         unit = str(rows["unit"][0] or "") if "unit" in rows.columns else ""
-        _titles(ax, title or label(endpoint).title, unit or label(endpoint).axis)
+        pad = ABOVE_P if tests is not None else None
+        _titles(ax, title or label(endpoint).title, unit or label(endpoint).axis, pad)
+        if new:
+            shown = f"Mean and {interval_text(interval, level)}" if centre == "mean" else "Median and quartiles"
+            _caption(ax, shown, *tests_text(tests, "model", all_shown=False), simulated=simulated)
     return ax
+
+
+def rate_text(level: float) -> str:
+    """Say what the bars of a rate show."""
+    return f"Share of subjects with its {interval_text('ci', level)} (Wilson)"
+
+
+def _with_bars(rows: pl.DataFrame, interval: str) -> pl.DataFrame:
+    """Add the ends of the standard error, or leave the intervals of fewer than three subjects out."""
+    if interval == "sem":
+        sem = pl.col("sd") / pl.col("n").sqrt()
+        return rows.with_columns(sem_low=pl.col("mean") - sem, sem_high=pl.col("mean") + sem)
+    enough = pl.col("n") >= FEWEST_FOR_INTERVAL
+    return rows.with_columns(pl.when(enough).then(name).otherwise(np.nan).alias(name) for name in ("ci_low", "ci_high"))
+
+
+def _caption(ax: Axes, *parts: str, simulated: bool) -> None:
+    add_footer(ax.figure.get_figure(root=True), f"{'. '.join(parts)}.", simulated=simulated)
 
 
 def _chosen(table: pl.DataFrame, function: str, endpoint: str, filters: Mapping[str, str]) -> pl.DataFrame:
@@ -172,96 +223,10 @@ def _rows(table: pl.DataFrame, endpoint: str, filters: Mapping[str, str]) -> pl.
     return rows
 
 
-def _aligned(rows: pl.DataFrame, visits: list[str]) -> pl.DataFrame:
-    frame = pl.DataFrame({"visit": visits}, schema={"visit": pl.String})
-    rows = rows.with_columns(pl.col("visit").cast(pl.String))
-    return frame.join(rows, on="visit", how="left", maintain_order="left")
-
-
-def _all_bars(ax: Axes, rows: pl.DataFrame, styles: Mapping[str, ArmStyle], tests: pl.DataFrame | None) -> None:
-    visits = rows.unique("visit", maintain_order=True).sort("week", nulls_last=True, maintain_order=True)
-    names = visits["visit"].cast(pl.String).to_list()
-    width = 0.72 / len(styles)
-    top = 0.0
-    for i, (arm, style) in enumerate(styles.items()):
-        x = np.arange(len(names), dtype=np.float64) + (i - (len(styles) - 1) / 2) * width
-        top = max(top, _bars(ax, _aligned(rows.filter(arm=arm), names), x, width, style, arm))
-    for visit, p in () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows():
-        if visit in names and p_text(p):
-            # Beside many others there is no room for the letter, which the caption explains.
-            _above(ax, names.index(visit), top, p_text(p) if len(names) < 3 else p_text(p).removeprefix("p = "))
-    weeks = visits["week"].to_list()
-    labels = [printable(name, limit=10) for name in names] if None in weeks else [f"{week:g}" for week in weeks]
-    ax.set_xticks(range(len(names)), labels)
-    ax.set_xlabel("Visit" if None in weeks else "Week", labelpad=1)
-    ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylim(0, max(top * 1.14, 0.3))
-
-
-def _bars(ax: Axes, rows: pl.DataFrame, x: FloatArray, width: float, style: ArmStyle, arm: str) -> float:
-    """Draw one arm's bars with intervals and counts; gives the highest point drawn."""
-    height, low, high = _columns(rows, _RATE)
-    bars: dict[str, Any] = {"color": style.colour, "alpha": 0.85, "linewidth": 0}
-    ax.bar(x, height, 0.94 * width, label=f"_rate {arm}", zorder=2, **bars)
-    errors = np.abs([height - low, high - height])
-    ax.errorbar(x, height, yerr=errors, fmt="none", ecolor=INK, elinewidth=0.7, capsize=1.6, zorder=3)
-    # Upright where two visits' bars leave no room for "16/29" along the axis.
-    turn = 90 if width / rows.height < WIDE_BAR else 0
-    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "rotation": turn}
-    for at, share, count, n in zip(x, height, rows["x"], rows["n"], strict=True):
-        if n:
-            # White on a bar; where the bar is too low to hold the text, dark on white over the interval.
-            low_bar = share < LOW_BAR * float(np.nanmax(high, initial=LOW_BAR))
-            paper: dict[str, Any] = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}} if low_bar else {}
-            colour = INK if low_bar else "white"
-            ax.annotate(f"{count}/{n}", (at, 0), (0, 2), size=5, color=colour, zorder=4, **look, **paper)
-    return float(np.nanmax(high, initial=0.0))
-
-
-def _courses(
-    ax: Axes,
-    rows: pl.DataFrame,
-    timeline: Timeline,
-    styles: Mapping[str, ArmStyle],
-    columns: tuple[str, str, str],
-    tests: pl.DataFrame | None,
-) -> None:
-    names = list(timeline.position)
-    counts = {}
-    for arm, style in styles.items():
-        mine = _aligned(rows.filter(arm=arm), names)
-        counts[arm] = mine["n"].fill_null(0).to_list()
-        middle, low, high = _columns(mine, columns)
-        errors = np.abs([middle - low, high - middle])
-        draw_course(ax, timeline.along(mine), middle, errors, style, label=f"_course {arm}")
-    timeline.draw(ax)
-    timeline.write_counts(ax, counts, styles)
-    tested = () if tests is None else tests.select(pl.col("visit").cast(pl.String), "p").iter_rows()
-    small = {visit: p for visit, p in tested if visit in timeline.position and p is not None and p < ALPHA}
-    if small:  # room above the highest interval, so that no p stands on it
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom, top + HEADROOM * (top - bottom))
-    for visit, p in small.items():
-        _above(ax, timeline.position[visit], 1.0, p_text(p).removeprefix("p = "), of_axes=True)
-
-
-def _columns(rows: pl.DataFrame, names: tuple[str, str, str]) -> list[FloatArray]:
-    return [rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
-
-
-def _above(ax: Axes, x: float, y: float, text: str, *, of_axes: bool = False) -> None:
-    where = ax.get_xaxis_transform() if of_axes else ax.transData
-    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "annotation_clip": False}
-    ax.annotate(text, (x, y), (0, -6 if of_axes else 2), xycoords=where, size=5.5, **look)
-
-
-def _percent_axis(ax: Axes) -> None:
-    ax.yaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.6g}" if fraction <= 1 else "")
-
-
-def _titles(ax: Axes, title: str, unit: str) -> None:
-    ax.set_title("\n".join(printable(line, limit=44) for line in title.splitlines()), loc="left", weight="bold")
+def _titles(ax: Axes, title: str, unit: str, pad: float | None) -> None:
+    ax.set_title(
+        "\n".join(printable(line, limit=44) for line in title.splitlines()), loc="left", weight="bold", pad=pad
+    )
     ax.set_ylabel(printable(unit, limit=34))
 
 

@@ -10,15 +10,24 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from il2cyto._tidy import require_frame
-from il2cyto.pl._curves import curve_handles, period_handle
-from il2cyto.pl._endpoints import MOST_BARS, measure_course, response_rates
-from il2cyto.pl._labels import ALPHA, arms_of, label
+from il2cyto.pl._curves import curve_handles, interval_handle, period_handle
+from il2cyto.pl._endpoints import MOST_BARS, SETS, measure_course, rate_text, response_rates
+from il2cyto.pl._labels import (
+    FEWEST_FOR_INTERVAL,
+    Interval,
+    arms_of,
+    interval_text,
+    label,
+    require_interval,
+    tests_text,
+)
 from il2cyto.pl._theme import DOUBLE_COLUMN, MM, SINGLE_COLUMN, add_footer, arm_styles, theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
 
 #: The panels of a lupus trial's second figure, in its order; those without rows are left out.
 PANELS: Final = (
@@ -26,22 +35,6 @@ PANELS: Final = (
     *("albumin_g_l", "upe_g_24h", "c3_normal", "c4_normal"),
 )
 PANEL_HEIGHT: Final = 50 * MM
-#: What the tables abbreviate, in the words of a legend.
-SETS: Final = {"mitt": "mITT", "itt": "ITT"}
-TESTS: Final = {
-    "fisher": "Fisher's exact test",
-    "boschloo": "Boschloo's exact test",
-    "barnard": "Barnard's exact test",
-    "pearson": "Pearson's chi-square test",
-    "MMRM us, kenward-roger": "MMRM, unstructured, Kenward-Roger",
-    "MMRM us, satterthwaite": "MMRM, unstructured, Satterthwaite",
-    "MMRM cs, kenward-roger": "MMRM, compound-symmetric, Kenward-Roger",
-    "MMRM cs, satterthwaite": "MMRM, compound-symmetric, Satterthwaite",
-    "MMRM ar1, satterthwaite": "MMRM, autoregressive, Satterthwaite",
-    "ancova_hc3": "ANCOVA with HC3 standard errors",
-    "ancova": "ANCOVA",
-    "hodges_lehmann": "Hodges-Lehmann shift",
-}
 
 
 def trial_endpoints(
@@ -49,9 +42,10 @@ def trial_endpoints(
     *,
     endpoints: Sequence[str] = PANELS,
     analysis_set: str = "mitt",
+    interval: Interval = "ci",
+    level: float = 0.95,
     treatment_weeks: Sequence[tuple[float, float]] = (),
     arms: Sequence[str] | None = None,
-    level: float = 0.95,
     simulated: bool = False,
 ) -> Figure:
     """Draw the clinical figure of a trial, a panel an endpoint: responses, activity, kidney, steroids, complement.
@@ -62,10 +56,12 @@ def trial_endpoints(
         `binary_endpoints`, `continuous_endpoints` and, for p values, `binary_contrasts` and `continuous_contrasts`.
     endpoints
         Which, in this order. An endpoint without rows is left out.
+    interval
+        Bars of the measurements' means: ``ci`` or ``sem``, see :func:`measure_course`. Rates always have their confidence interval.
+    level
+        Coverage of the tables' intervals, 0-1, for legend and caption.
     analysis_set, treatment_weeks, arms
         As in :func:`response_rates` and :func:`measure_course`.
-    level
-        Coverage of the tables' intervals, 0-1, for the caption.
     simulated
         Write SIMULATED DATA at the foot.
 
@@ -76,8 +72,9 @@ def trial_endpoints(
     Raises
     ------
     ValueError
-        No endpoint has rows.
+        No endpoint has rows, or `interval` is unknown.
     """
+    require_interval(interval, caller="trial_endpoints")
     for name, table in tables.items():
         require_frame(table, caller=f"trial_endpoints: {name}")
     binary, continuous = tables.get("binary_endpoints"), tables.get("continuous_endpoints")
@@ -103,16 +100,20 @@ def trial_endpoints(
                 )
             elif continuous is not None:
                 contrasts = tables.get("continuous_contrasts")
-                measure_course(continuous, contrasts=contrasts, treatment_weeks=treatment_weeks, **common)
+                measure_course(
+                    continuous, interval=interval, contrasts=contrasts, treatment_weeks=treatment_weeks, **common
+                )
         for ax in panels[len(kinds) :]:
             ax.set_axis_off()
         _legend(
             figure,
             binary if "binary" in kinds.values() else continuous,
             arms,
+            # Rates keep their confidence interval: with SEM the caption has to tell the two apart.
+            bars=[interval_handle(interval, level)] if interval == "ci" or "binary" not in kinds.values() else [],
             shaded=bool(treatment_weeks) and "continuous" in kinds.values(),
         )
-        add_footer(figure, _caption(kinds, tables, analysis_set, f"{100 * level:g} %"), simulated=simulated)
+        add_footer(figure, _caption(kinds, tables, analysis_set, interval, level), simulated=simulated)
     return figure
 
 
@@ -123,35 +124,34 @@ def _kind(name: str, binary: pl.DataFrame | None, continuous: pl.DataFrame | Non
     return None
 
 
-def _legend(figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | None, *, shaded: bool) -> None:
+def _legend(
+    figure: Figure, table: pl.DataFrame | None, arms: Sequence[str] | None, *, bars: list[Line2D], shaded: bool
+) -> None:
     if table is None:
         return
     handles: list[Artist] = [
         *curve_handles(arm_styles(arms_of(table, arms))),
+        *bars,
         *([period_handle()] if shaded else ()),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def _caption(kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str, level: str) -> str:
+def _caption(
+    kinds: Mapping[str, str], tables: Mapping[str, pl.DataFrame], analysis_set: str, interval: str, level: float
+) -> str:
     parts = []
     if (binary := tables.get("binary_endpoints")) is not None and "binary" in kinds.values():
         parts.append(
-            f"Responses: share of subjects with its {level} interval (Wilson); analysis set {SETS.get(analysis_set, analysis_set)}"
+            f"Responses: {rate_text(level)[0].lower()}{rate_text(level)[1:]}; analysis set {SETS.get(analysis_set, analysis_set)}"
         )
         drawn = binary.filter(pl.col("endpoint").is_in([n for n, kind in kinds.items() if kind == "binary"]))
         bars = drawn.group_by("endpoint").agg(pl.col("visit").n_unique())["visit"] <= MOST_BARS
-        parts += _tests(tables.get("binary_contrasts"), "p_method", all_shown=bool(bars.all()))
+        parts += tests_text(tables.get("binary_contrasts"), "p_method", all_shown=bool(bars.all()))
     if "continuous" in kinds.values():
-        parts.append(f"Measurements: mean with its {level} interval; n below the axis")
-        parts += _tests(tables.get("continuous_contrasts"), "model", all_shown=False)
+        drawn = tables["continuous_endpoints"].filter(pl.col("endpoint").is_in(list(kinds)))
+        few = interval == "ci" and drawn["n"].is_between(1, FEWEST_FOR_INTERVAL - 1).any()
+        from_on = f" (where there are {FEWEST_FOR_INTERVAL} subjects or more)" if few else ""
+        parts.append(f"Measurements: mean and {interval_text(interval, level)}{from_on}; n below the axis")
+        parts += tests_text(tables.get("continuous_contrasts"), "model", all_shown=False)
     return ". ".join(parts) + "."
-
-
-def _tests(contrasts: pl.DataFrame | None, column: str, *, all_shown: bool) -> list[str]:
-    if contrasts is None or not contrasts.height or column not in contrasts.columns:
-        return []
-    methods = contrasts[column].drop_nulls().unique(maintain_order=True).to_list()
-    said = ", ".join(TESTS.get(str(method), str(method)) for method in methods)
-    which = "" if all_shown else f" where below {ALPHA:g}"
-    return [f"p between arms{which}, not adjusted: {said}"] if methods else []

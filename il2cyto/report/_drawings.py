@@ -8,8 +8,10 @@ import polars as pl
 
 from il2cyto import pl as pictures
 from il2cyto._keys import Obs
+from il2cyto.pl._labels import interval_text
 from il2cyto.pl._theme import add_footer, printable
 from il2cyto.pl._trial import PANELS
+from il2cyto.report._figures import response_correlation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,9 +71,8 @@ def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
         )
     if (flow := tables.get("consort")) is not None:
         yield "consort", pictures.consort(flow, arms=arms, simulated=trial.simulated)
-    pairs = changes_in_pairs(done)
-    if pairs is not None:
-        yield "correlation", pictures.correlation(pairs, arms=arms, simulated=trial.simulated)
+    if (pairs := tables.get("response_pairs")) is not None:
+        yield "correlation", response_correlation(pairs, arms=arms, simulated=trial.simulated)
     contrasts = _of_parent(done)
     if contrasts is None or not contrasts.height:
         return
@@ -81,52 +82,10 @@ def _figures(done: Analysis) -> Iterator[tuple[str, Figure]]:
         forest = pictures.forest(own.filter(visit=at)).figure.get_figure(root=True)
         with pictures.theme():
             compared = printable(str(name[0]).replace(" - ", " v "))
-            caption = f"Odds ratio with its {100 * level:g} % interval at {printable(at)}, {compared}; above 1: more in the former."
+            caption = f"Odds ratio with its {interval_text('ci', level)} at {printable(at)}, {compared}; above 1: more in the former."
             add_footer(forest, caption, simulated=trial.simulated)
         yield f"forest{suffix}", forest
         yield f"effects{suffix}", pictures.effect_map(own, simulated=trial.simulated)
-
-
-def changes_in_pairs(done: Analysis) -> pl.DataFrame | None:
-    """Change of each population on treatment beside the later change of SLEDAI, subject by subject.
-
-    Parameters
-    ----------
-    done
-        An analysis.
-
-    Returns
-    -------
-    `population subject arm x y`: x is the change of the log odds from baseline to the last visit before the primary one, y
-    that of SLEDAI from baseline to the primary visit. None where a visit or SLEDAI is missing, or no subject has both.
-    """
-    inputs = done.inputs
-    order = list(inputs.after)
-    if done.endpoints is None or inputs.baseline is None or inputs.primary not in order[1:]:
-        return None
-    early = order[order.index(inputs.primary) - 1]
-    logit = ((pl.col("count") + 0.5) / (pl.col("parent_count") - pl.col("count") + 0.5)).log()
-    parent = pl.col("population").replace_strict(dict(inputs.parents), default=None, return_dtype=pl.String)
-    own = inputs.frequencies.filter(pl.col("parent") == parent, pl.col("frequency").is_finite())
-    x = _change(own.with_columns(value=logit), ["population", "subject", "arm"], inputs.baseline, early, "x")
-    sledai = done.endpoints.continuous.filter(pl.col("endpoint") == "sledai")
-    y = _change(sledai, ["subject"], inputs.baseline, inputs.primary, "y")
-    pairs = x.join(y, on="subject", maintain_order="left").drop_nulls(["x", "y"])
-    return pairs if pairs.height else None
-
-
-def _change(rows: pl.DataFrame, keys: list[str], first: str, last: str, name: str) -> pl.DataFrame:
-    """Mean value at one visit minus that at another."""
-    visit = pl.col("visit").cast(pl.String)
-    at = [
-        pl.col("value").filter(visit == when).mean().alias(column)
-        for when, column in ((first, "first"), (last, "last"))
-    ]
-    text = rows.with_columns(pl.col(*keys).cast(pl.String))
-    changed = (
-        text.group_by(keys, maintain_order=True).agg(*at).with_columns((pl.col("last") - pl.col("first")).alias(name))
-    )
-    return changed.select(*keys, name)
 
 
 def _of_parent(done: Analysis) -> pl.DataFrame | None:

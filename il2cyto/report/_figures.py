@@ -6,9 +6,13 @@ import base64
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from il2cyto.pl import correlation
 from il2cyto.pl._theme import rendered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
     from matplotlib.figure import Figure
 
 # Matplotlib repeats every text as a comment; names from a sheet have no business in the page's source.
@@ -22,6 +26,20 @@ class Picture(NamedTuple):
     svg: str
     alt: str
     caption: str
+
+
+def response_correlation(pairs: pl.DataFrame, *, arms: Sequence[str] | None, simulated: bool) -> Figure:
+    """Draw the table `response_pairs`: change of each population before the response against the change of disease activity."""
+    visit, outcome = (str(pairs[name][0]) for name in ("visit", "outcome_visit"))
+    return correlation(
+        pairs,
+        x="change_logit",
+        y="change_sledai",
+        label_x=f"change in log odds to {visit}",
+        label_y=f"change in SLEDAI to {outcome}",
+        arms=arms,
+        simulated=simulated,
+    )
 
 
 def picture(figure: Figure, *, alt: str, caption: str = "") -> Picture:

@@ -10,13 +10,16 @@ import polars as pl
 from il2cyto import pl as pictures
 from il2cyto._keys import Obs, Var
 from il2cyto._tidy import plain
-from il2cyto.report._figures import Picture, picture
+from il2cyto.pl._labels import interval_text
+from il2cyto.pl._trial import PANELS
+from il2cyto.report._figures import Picture, picture, response_correlation
 from il2cyto.report._tables import Table, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anndata import AnnData
+    from matplotlib.figure import Figure
 
     from il2cyto.report._results import Results
 
@@ -48,6 +51,7 @@ _RATES: Final = frozenset(("proportion", "ci_low", "ci_high"))
 _CLINICAL: Final = {
     "binary_endpoints": "Responders by visit and arm, with Wilson intervals",
     "binary_contrasts": "Differences between arms in the share of responders",
+    "binary_tipping": "Tipping point: the planned response under every outcome of those who were not seen",
     "continuous_endpoints": "Measurements by visit and arm",
     "continuous_contrasts": "Differences between arms in measurements",
 }
@@ -92,20 +96,14 @@ def endpoint_section(results: Results) -> Section | None:
     """Clinical endpoints."""
     if all(results.table(name) is None for name in ("binary_endpoints", "continuous_endpoints")):
         return None
-    figure = pictures.trial_endpoints(
-        {name: found for name in _CLINICAL if (found := results.table(name)) is not None},
-        treatment_weeks=results.treatment_weeks,
-        arms=results.arms or None,
-        level=results.level,
-        simulated=results.simulated,
-    )
     alt = "A panel for each clinical endpoint by visit and arm, with intervals; the numbers are in the tables below."
+    drawn = tuple(picture(figure, alt=alt) for figure in _endpoint_figures(results))
     tables = [
         table(name, frame, caption=caption, percent=_RATES if name == "binary_endpoints" else frozenset())
         for name, caption in _CLINICAL.items()
         if (frame := results.table(name)) is not None
     ]
-    parts = [Part(figures=(picture(figure, alt=alt),), tables=tuple(tables))]
+    parts = [Part(figures=drawn, tables=tuple(tables))]
     if (safety := results.table("safety")) is not None:
         percent = frozenset(("proportion", "risk_difference", "ci_low", "ci_high"))
         parts.append(
@@ -117,21 +115,41 @@ def endpoint_section(results: Results) -> Section | None:
     return Section("endpoints", "Clinical endpoints", parts=tuple(parts))
 
 
+def _endpoint_figures(results: Results) -> Iterator[Figure]:
+    """The trial's figure, and one of all other endpoints."""
+    tables = {name: found for name in _CLINICAL if (found := results.table(name)) is not None}
+    there = [
+        name
+        for of in ("binary_endpoints", "continuous_endpoints")
+        if of in tables
+        for name in tables[of]["endpoint"].unique(maintain_order=True)
+    ]
+    for names in ([name for name in PANELS if name in there], [name for name in there if name not in PANELS]):
+        if names:
+            yield pictures.trial_endpoints(
+                tables,
+                endpoints=names,
+                level=results.level,
+                treatment_weeks=results.treatment_weeks,
+                arms=results.arms or None,
+                simulated=results.simulated,
+            )
+
+
 def dynamics_section(results: Results) -> Section:
     """Immune populations over the visits, effects, response."""
     parts = [_dynamics(results, panel, adata) for panel, adata in results.cohorts.items() if _has_endpoints(adata)]
     parts += _effects(results)
-    if (response := results.table("response")) is not None:
-        parts.append(
-            Part(
-                "Response (exploratory)",
-                tables=(table("response", response, caption="Populations of responders and non-responders"),),
-            )
-        )
+    parts += _response(results)
     for name, title, caption in (
         ("population_within", "Change within arms", "Change from baseline within each arm"),
         ("variance", "Sources of variation", "Standard deviation and share of each source, on the log odds"),
         ("missing", "Missing values", "Expected and observed values by arm and visit"),
+        (
+            "population_delta",
+            "If the missing are not like the others",
+            "Contrasts with imputed values of the treated shifted by delta, log odds",
+        ),
     ):
         if (frame := results.table(name)) is not None:
             parts.append(Part(title, tables=(table(name, frame, caption=caption),)))
@@ -191,7 +209,7 @@ def _has_endpoints(adata: AnnData) -> bool:
 def _dynamics(results: Results, panel: str, adata: AnnData) -> Part:
     contrasts = results.table("population_contrasts")
     primary = None if contrasts is None else _of_parent(contrasts, adata)
-    figure = pictures.dynamics(adata, error="ci", contrasts=primary)
+    figure = pictures.dynamics(adata, contrasts=primary)
     alt = "Mean frequency of each population over the visits by arm, with intervals and single subjects; numbers in the table below."
     tables = [
         table(name, frame, caption=caption, percent=_FRACTIONS)
@@ -237,7 +255,7 @@ def _effects(results: Results) -> Iterator[Part]:
             picture(
                 forest,
                 alt=f"Odds ratio between arms of each population at visit {at}.",
-                caption=f"Odds ratio with its {100 * results.level:g} % interval at {at}, {compared}; above 1: more in the former{simulated}.",
+                caption=f"Odds ratio with its {interval_text('ci', results.level)} at {at}, {compared}; above 1: more in the former{simulated}.",
             ),
             picture(grid, alt="Log odds ratio between arms by population and visit."),
         ),
@@ -245,8 +263,31 @@ def _effects(results: Results) -> Iterator[Part]:
     )
 
 
+def _response(results: Results) -> Iterator[Part]:
+    """Courses by response, and changes of populations against that of disease activity."""
+    figures = []
+    for adata in results.cohorts.values():
+        if _has_endpoints(adata) and Obs.RESPONSE in adata.obs and adata.obs[Obs.RESPONSE].nunique() > 1:
+            alt = "Mean frequency of each population over the visits by response, with intervals and single subjects."
+            figures.append(picture(pictures.dynamics(adata, group=Obs.RESPONSE), alt=alt))
+    if (pairs := results.table("response_pairs")) is not None:
+        figure = response_correlation(pairs, arms=results.arms or None, simulated=results.simulated)
+        alt = "Change of each population on treatment against the later change of SLEDAI, a point a subject, by arm."
+        figures.append(picture(figure, alt=alt))
+    tables = [
+        table(name, rows, caption=caption)
+        for name, caption in (
+            ("response", "Populations of responders and non-responders"),
+            ("response_pairs", "Change of populations and later change of SLEDAI by subject"),
+        )
+        if (rows := results.table(name)) is not None
+    ]
+    if figures or tables:
+        yield Part("Response (exploratory)", tuple(figures), tuple(tables))
+
+
 def _population(results: Results, panel: str, adata: AnnData, name: str, flags: pl.DataFrame) -> Part:
-    figure = pictures.dynamics(adata, populations=[name], error="ci")
+    figure = pictures.dynamics(adata, populations=[name])
     title = str(adata.var.at[name, Var.LABEL] or name) if Var.LABEL in adata.var else name
     mine = flags.filter(population=name, panel=panel)
     counted = mine.group_by("severity", "flag", "meaning", maintain_order=True).agg(samples=pl.col("sample").n_unique())

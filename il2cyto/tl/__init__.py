@@ -31,10 +31,12 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
         shift_between as shift_between,
     )
     from il2cyto.tl._controls import control_cv as control_cv
+    from il2cyto.tl._delta import delta_adjusted as delta_adjusted
     from il2cyto.tl._dynamics import (
         subject_dynamics as subject_dynamics,
         summarise_dynamics as summarise_dynamics,
     )
+    from il2cyto.tl._imputation import impute_at_random as impute_at_random, pool_imputations as pool_imputations
     from il2cyto.tl._intensity import intensity_shifts as intensity_shifts
     from il2cyto.tl._means import population_means as population_means
     from il2cyto.tl._missing import missing_table as missing_table
@@ -69,6 +71,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported when f
     from il2cyto.tl._response import response_association as response_association
     from il2cyto.tl._standardised import standardised_risk as standardised_risk
     from il2cyto.tl._stratified import cochran_mantel_haenszel as cochran_mantel_haenszel
+    from il2cyto.tl._tipping import tipping_contrasts as tipping_contrasts
     from il2cyto.tl._two_by_two import proportions_p as proportions_p
     from il2cyto.tl._variance import variance_components as variance_components
     from il2cyto.tl._within import population_within as population_within
@@ -93,15 +96,18 @@ __getattr__, __dir__, __all__ = attach(
         "conditional_odds_ratio": "_proportions",
         "continuous_contrasts": "_continuous",
         "continuous_endpoints": "_continuous",
+        "delta_adjusted": "_delta",
         "empirical_logit": "_mmrm._model",
         "hodges_lehmann": "_ranks",
         "hodges_lehmann_two": "_ranks",
         "holm": "_multiplicity",
+        "impute_at_random": "_imputation",
         "mcnemar": "_paired",
         "missing_table": "_missing",
         "mmrm": "_mmrm._model",
         "population_means": "_means",
         "population_mmrm": "_mmrm._populations",
+        "pool_imputations": "_imputation",
         "population_within": "_within",
         "power_by_simulation": "_power",
         "power_of_proportions": "_power",
@@ -120,6 +126,7 @@ __getattr__, __dir__, __all__ = attach(
         "intensity_shifts": "_intensity",
         "subject_dynamics": "_dynamics",
         "summarise_dynamics": "_dynamics",
+        "tipping_contrasts": "_tipping",
         "variance_components": "_variance",
     },
 )

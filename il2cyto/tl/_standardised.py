@@ -148,7 +148,7 @@ def standardised_risk(
 def _coded(covariates: pl.DataFrame | pd.DataFrame | np.ndarray) -> np.ndarray:
     """(subjects, columns) numbers, NaN where missing."""
     if isinstance(covariates, np.ndarray):
-        return covariates.reshape(len(covariates), -1).astype(float)
+        return (covariates[:, None] if covariates.ndim == 1 else covariates).astype(float)
     frame = pl.from_pandas(covariates) if isinstance(covariates, pd.DataFrame) else covariates
     columns = [np.empty((frame.height, 0))]
     for column in frame.iter_columns():

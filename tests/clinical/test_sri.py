@@ -203,3 +203,30 @@ def test_unknown_rules_and_a_third_arm_are_refused() -> None:
     with pytest.raises(StudyError) as error:
         clinical.tipping_point(binary, three, endpoint="sri4", visit="W24")
     assert str(error.value) == "tipping_point: found the arms a, b, c; allowed are two, control first"
+
+
+def test_the_control_arm_can_be_named_and_is_not_whoever_stands_first() -> None:
+    binary, subjects = missing_in_both()
+    turned = subjects.reverse()  # the first row is now of IL-2
+
+    rules: tuple[clinical.MissingRule, ...] = ("best", "worst")
+    for rule in rules:
+        named = clinical.impute(binary, turned, rule=rule, control="placebo")
+        assert named.equals(clinical.impute(binary, subjects, rule=rule))
+    where = {"endpoint": "sri4", "visit": "W24"}
+    table = clinical.tipping_point(binary, turned, **where, control="placebo")
+    assert table.equals(clinical.tipping_point(binary, subjects, **where))
+    categories = subjects.with_columns(pl.col("arm").cast(pl.Enum(["placebo", "high dose", "IL-2"])))
+    assert table.equals(clinical.tipping_point(binary, categories, **where))
+    with pytest.raises(StudyError) as error:
+        clinical.tipping_point(binary, subjects, **where, control="plazebo")
+    assert str(error.value) == "tipping_point: no control arm 'plazebo'; arms are placebo, IL-2"
+
+
+def test_a_subject_with_two_statuses_is_not_counted_twice() -> None:
+    binary, subjects = missing_in_both()
+
+    with pytest.raises(StudyError) as error:
+        clinical.tipping_point(pl.concat([binary, binary.tail(1)]), subjects, endpoint="sri4", visit="W24")
+
+    assert str(error.value).startswith("tipping_point: 1 subjects have several statuses at W24, first ")

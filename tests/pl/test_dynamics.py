@@ -45,12 +45,12 @@ def counts(ax: Any) -> list[list[str]]:
     return [[text for _, text in sorted(row)] for _, row in sorted(rows.items(), reverse=True)]
 
 
-@pytest.mark.parametrize("error", ["sem", "ci"])
-def test_means_and_errors_are_those_of_the_table(cohort: AnnData, error: str) -> None:
+@pytest.mark.parametrize("interval", ["sem", "ci"])
+def test_means_and_intervals_are_those_of_the_table(cohort: AnnData, interval: str) -> None:
     not_evaluable(cohort, "SIM-000_W0", "Treg", "NO_PARENT")
     table = tl.summarise_dynamics(cohort)
 
-    figure = pl.dynamics(cohort, error=error)  # type: ignore[arg-type]
+    figure = pl.dynamics(cohort, interval=interval)  # type: ignore[arg-type]
 
     assert len(panels(figure)) == 5
     for ax, population in zip(panels(figure), ENDPOINTS, strict=True):
@@ -59,7 +59,7 @@ def test_means_and_errors_are_those_of_the_table(cohort: AnnData, error: str) ->
             rows = table.filter(population=population, arm=arm)
             low, high = (
                 (rows["ci_low"], rows["ci_high"])
-                if error == "ci"
+                if interval == "ci"
                 else (
                     rows["mean"] - rows["sem"],
                     rows["mean"] + rows["sem"],
@@ -137,24 +137,26 @@ def test_arms_keep_their_colours_and_the_legend_stands_once(cohort: AnnData) -> 
 
     legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()] + figure.legends
     assert [[text.get_text() for text in legend.get_texts()] for legend in legends] == [  # type: ignore[union-attr]
-        ["placebo", "IL-2", "treatment period"]
+        ["placebo", "IL-2", "95 % CI", "treatment period"]
     ]
     alone = pl.dynamics(cohort[cohort.obs["arm"] == "IL-2"], populations=["CD4"])
     for ax in (panels(figure)[0], panels(alone)[0]):
         assert to_rgb(means(ax)["IL-2"][0].get_color()) == to_rgb("#C04E00")
 
 
-def test_the_caption_names_the_error_and_simulated_data_say_so(cohort: AnnData) -> None:
-    simulated = [text.get_text().replace("\n", " ") for text in pl.dynamics(cohort, error="ci").texts]
+def test_the_caption_names_the_interval_and_simulated_data_say_so(cohort: AnnData) -> None:
+    simulated = [text.get_text().replace("\n", " ") for text in pl.dynamics(cohort, interval="ci").texts]
     cohort.uns["il2cyto"]["simulated"] = False
-    real = [text.get_text() for text in pl.dynamics(cohort, individuals=False).texts]
+    real = [text.get_text() for text in pl.dynamics(cohort, interval="sem", individuals=False).texts]
 
     assert simulated == [
         "Mean and 95 % confidence interval of the subjects of each arm; thin lines: single subjects; grey: on treatment. "
         "n: subjects with a value.",
         "SIMULATED DATA",
     ]
-    assert real == ["Mean and SEM of the subjects of each arm; grey: on treatment. n: subjects with a value."]
+    assert real == [
+        "Mean and standard error (SEM) of the subjects of each arm; grey: on treatment. n: subjects with a value."
+    ]
 
 
 def test_without_arms_and_weeks_visits_stand_one_after_the_other(cohort: AnnData) -> None:
@@ -181,9 +183,9 @@ def test_it_draws_into_axes_that_are_given_and_asks_for_enough_of_them(cohort: A
     assert str(e.value) == ("dynamics: 2 axes for 5 populations (CD4, CD8, Treg, NK, CD56bright); give one for each.")
 
 
-def test_an_unknown_error_is_an_error(cohort: AnnData) -> None:
-    with pytest.raises(ValueError, match=r"^dynamics: no error 'sd'; allowed are 'sem', 'ci'\.$"):
-        pl.dynamics(cohort, error="sd")  # type: ignore[arg-type]
+def test_an_unknown_interval_is_an_error(cohort: AnnData) -> None:
+    with pytest.raises(ValueError, match=r"^dynamics: no interval 'sd'; allowed are 'ci', 'sem'\.$"):
+        pl.dynamics(cohort, interval="sd")  # type: ignore[arg-type]
 
 
 def test_nothing_overlaps_or_leaves_the_page_in_a_trial_of_60_subjects() -> None:
@@ -255,7 +257,7 @@ def test_subjects_can_be_parted_by_response_instead_of_arm(cohort: AnnData) -> N
 def test_the_axis_is_that_of_a_fraction_also_where_an_interval_leaves_it() -> None:
     cohort = make_cohort(2)
 
-    for ax in panels(pl.dynamics(cohort, error="ci")):
+    for ax in panels(pl.dynamics(cohort, interval="ci")):
         low, high = ax.get_ylim()
         assert low == 0
         assert high <= 1
@@ -265,7 +267,7 @@ def test_with_one_visit_every_subject_is_a_dot_and_the_arms_stand_beside_each_ot
     one = cohort[cohort.obs["visit"] == "W12"].copy()
     table = tl.subject_dynamics(one, populations=["NK"])
 
-    figure = pl.dynamics(one, populations=["NK"], error="ci")
+    figure = pl.dynamics(one, populations=["NK"], interval="ci")
 
     (ax,) = panels(figure)
     for arm in ("placebo", "IL-2"):
@@ -282,7 +284,7 @@ def test_the_interval_of_two_subjects_is_not_drawn_and_the_caption_says_from_whe
     for subjects, said in ((2, True), (3, True), (5, False)):
         few = cohort[cohort.obs["subject"].isin(cohort.obs["subject"].unique()[: 2 * subjects])]
 
-        figure = pl.dynamics(few, populations=["CD4"], error="ci")
+        figure = pl.dynamics(few, populations=["CD4"], interval="ci")
 
         for arm, (_, _, (bars,)) in means(panels(figure)[0]).items():
             drawn = [segment.size > 0 and bool(np.isfinite(segment).all()) for segment in bars.get_segments()]
@@ -306,4 +308,17 @@ def test_groups_that_are_no_arms_are_not_called_arms(cohort: AnnData) -> None:
 
     caption = pl.dynamics(cohort, populations=["NK"], group="response").texts[0].get_text().replace("\n", " ")
 
-    assert caption.startswith("Mean and SEM of the subjects by response;")
+    assert caption.startswith("Mean and 95 % confidence interval of the subjects by response, arms together;")
+
+
+def test_asterisks_stand_between_the_axes_and_the_title(cohort: AnnData) -> None:
+    rows = [(name, visit, "MMRM", 0.001) for name in ENDPOINTS for visit in ("W0", "W2", "W24")]
+    contrasts = polars.DataFrame(rows, schema=["population", "visit", "model", "p"], orient="row")
+
+    figure = pl.dynamics(cohort, contrasts=contrasts)
+
+    figure.draw_without_rendering()
+    for ax in panels(figure):
+        marks = [text.get_window_extent() for text in ax.texts if text.get_text() == "*"]
+        assert len(marks) == 3
+        assert max(mark.y1 for mark in marks) + 2 < ax._left_title.get_window_extent().y0

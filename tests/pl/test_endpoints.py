@@ -42,13 +42,13 @@ def test_bars_and_counts_are_those_of_the_table_and_p_that_of_the_contrast() -> 
 
 
 def test_a_count_is_read_where_there_is_no_bar_to_write_on() -> None:
-    rates = tables.binary_endpoints({"sri4": {"W12": ((0, 30), (16, 29))}})
+    rates = tables.binary_endpoints({"sri4": {"W12": ((0, 30), (16, 29)), "W24": ((3, 30), (19, 29))}})
 
     ax = pictures.response_rates(rates, arms=ARMS)
 
     colours = {text.get_text(): text.get_color() for text in ax.texts}
-    assert colours["16/29"] == "white"
-    assert colours["0/30"] != "white"
+    assert colours["16/29"] == colours["19/29"] == "white"
+    assert "white" not in {colours["0/30"], colours["3/30"]}
 
 
 def test_beside_three_visits_p_has_no_letter_that_would_touch_its_neighbour() -> None:
@@ -143,7 +143,7 @@ def test_the_trial_figure_has_a_panel_for_each_endpoint_with_rows_in_order() -> 
     assert "SIMULATED DATA" in footer
     assert "(N-1) chi-squared" in footer[0].replace("-\n", "-").replace("\n", " ")
     assert "ANCOVA" in footer[0]
-    assert "its 90 % interval" in footer[0]
+    assert "its 90 % confidence interval" in footer[0].replace("\n", " ")
     assert "95" not in footer[0]
 
 
@@ -161,3 +161,91 @@ def test_hostile_arm_names_are_drawn_or_cut_short(name: str, tmp_path: Any) -> N
     figure = pictures.trial_endpoints({"binary_endpoints": table}, arms=["placebo", name])
 
     assert pictures.save_figure(figure, tmp_path / "x.png").stat().st_size > 10_000
+
+
+def caption(figure: Any) -> str:
+    return figure.texts[0].get_text().replace("\n", " ")
+
+
+def test_bars_are_the_standard_error_where_that_is_asked_for_and_the_caption_names_either() -> None:
+    table = tables.continuous_endpoints()
+    sem: Any = pictures.measure_course(table, endpoint="sledai", interval="sem", arms=ARMS)
+    ci: Any = pictures.measure_course(table, endpoint="sledai", level=0.9, arms=ARMS)
+
+    for arm, (_, _, (errors,)) in courses(sem).items():
+        rows = table.filter(endpoint="sledai", arm=arm)
+        half = rows["sd"] / rows["n"].sqrt()
+        limits = np.column_stack([rows["mean"] - half, rows["mean"] + half])
+        np.testing.assert_allclose([segment[:, 1] for segment in errors.get_segments()], limits)
+    assert caption(sem.figure) == "Mean and standard error (SEM)."
+    assert caption(ci.figure) == "Mean and 90 % confidence interval."
+    median: Any = pictures.measure_course(table, endpoint="sledai", centre="median", interval="sem", arms=ARMS)
+    assert caption(median.figure) == "Median and quartiles."
+    with pytest.raises(ValueError, match=r"^measure_course: no interval 'sd'; allowed are 'ci', 'sem'\.$"):
+        pictures.measure_course(table, endpoint="sledai", interval="sd")  # type: ignore[arg-type]
+
+
+def test_a_rate_says_interval_set_rule_and_test() -> None:
+    ax: Any = pictures.response_rates(tables.binary_endpoints(), contrasts=tables.binary_contrasts(), arms=ARMS)
+
+    assert caption(ax.figure) == (
+        "Share of subjects with its 95 % confidence interval (Wilson); analysis set mITT; missing counts as non-response. p "
+        "between arms, not adjusted: (N-1) chi-squared."
+    )
+
+
+@pytest.mark.parametrize(("interval", "key"), [("ci", ["95 % CI"]), ("sem", [])])
+def test_the_trial_figure_says_what_bars_are_of_rates_and_of_means(interval: Any, key: list[str]) -> None:
+    shown = {"binary_endpoints": tables.binary_endpoints(), "continuous_endpoints": tables.continuous_endpoints()}
+
+    figure = pictures.trial_endpoints(shown, interval=interval, arms=ARMS)
+
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*ARMS, *key]
+    means = {"ci": "mean and 95 % confidence interval", "sem": "mean and standard error (SEM)"}
+    assert f"Measurements: {means[interval]}; n below the axis" in caption(figure)
+    assert "Responses: share of subjects with its 95 % confidence interval (Wilson)" in caption(figure)
+
+
+def test_the_interval_of_a_mean_of_two_is_left_out_and_the_caption_says_from_where_on() -> None:
+    few = pl.when(pl.col("visit") == "W12").then(2).otherwise("n")
+    table = tables.continuous_endpoints().with_columns(n=few)
+
+    figure = pictures.trial_endpoints({"continuous_endpoints": table}, endpoints=["sledai"], arms=ARMS)
+
+    for _, _, (errors,) in courses(figure.axes[0]).values():
+        drawn = [segment.size > 0 and bool(np.isfinite(segment).all()) for segment in errors.get_segments()]
+        assert drawn == [True, False, True]
+    assert "(where there are 3 subjects or more)" in caption(figure)
+
+
+def test_counts_of_an_arm_without_responders_are_not_white_on_white_and_p_values_do_not_touch() -> None:
+    visits = {f"W{week}": ((0, 30), (16, 29)) for week in (0, 12, 24)}
+    p = tables.binary_contrasts().with_columns(visit=pl.Series(["W0", "W12"]), p=pl.lit(0.0001))
+
+    figure = pictures.trial_endpoints(
+        {
+            "binary_endpoints": tables.binary_endpoints(dict.fromkeys(("sri4", "c3_normal"), visits)),
+            "binary_contrasts": p,
+        },
+        arms=ARMS,
+    )
+
+    figure.draw_without_rendering()
+    ax: Any = figure.axes[0]
+    colours = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colours["0/30"] != "white" == colours["16/29"]
+    ps = [text.get_window_extent() for text in ax.texts if text.get_text() == "< 0.001"]
+    assert len(ps) == 2
+    assert not ps[0].overlaps(ps[1])
+
+
+def test_p_above_a_course_stands_between_axes_and_title() -> None:
+    p = tables.continuous_contrasts().with_columns(p=pl.lit(0.01))
+
+    ax: Any = pictures.measure_course(tables.continuous_endpoints(), endpoint="sledai", contrasts=p, arms=ARMS)
+
+    ax.figure.draw_without_rendering()
+    marks = [text.get_window_extent() for text in ax.texts if text.get_text() == "0.010"]
+    assert marks
+    assert min(mark.y0 for mark in marks) >= ax.get_window_extent().y1
+    assert max(mark.y1 for mark in marks) <= ax._left_title.get_window_extent().y0

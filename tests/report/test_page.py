@@ -151,3 +151,52 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"{tmp_path.name}: no results.h5ad; a report is made of the folder that il2cyto run or gate has written."
     )
+
+
+def test_responses_are_drawn_by_group_and_against_the_change_of_activity(results: Path) -> None:
+    rows = [
+        (population, "CD4", f"S{i}", ("placebo", "IL-2")[i % 2], "W6", "W12", 0.1 * i, float(i % 5 - 4))
+        for population in ("Treg", "NK")
+        for i in range(12)
+    ]
+    columns = ["population", "denominator", "subject", "arm", "visit", "outcome_visit", "change_logit", "change_sledai"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_csv(results / "tables" / "response_pairs.csv")
+    adata = read_anndata(results / "results.h5ad")
+    subject = adata.obs["subject"].astype(str)
+    adata.obs["response"] = ["responder" if name < "SIM-005" else "non-responder" for name in subject]
+    write_anndata(adata, results / "results.h5ad")
+
+    document = page(write_report(results))
+
+    alts = document.xpath("//section[@id='dynamics']//img/@alt")
+    assert "Mean frequency of each population over the visits by response, with intervals and single subjects." in alts
+    assert (
+        "Change of each population on treatment against the later change of SLEDAI, a point a subject, by arm." in alts
+    )
+    shown = document.xpath("//div[@data-table='response_pairs']//tbody/tr")
+    assert len(shown) == 24
+
+
+def test_endpoints_that_the_trials_figure_has_no_panel_for_have_a_figure_of_their_own(results: Path) -> None:
+    rates = tables.binary_endpoints()
+    other = rates.filter(endpoint="sri4").with_columns(endpoint=pl.lit("doris"))
+    pictures = {}
+    for name, table in {"both": pl.concat([rates, other]), "other": other}.items():
+        (results / "tables" / "continuous_endpoints.csv").unlink(missing_ok=True)
+        table.write_csv(results / "tables" / "binary_endpoints.csv")
+        pictures[name] = len(page(write_report(results)).xpath("//section[@id='endpoints']//img"))
+
+    assert pictures == {"both": 2, "other": 1}
+
+
+def test_captions_give_the_level_that_the_study_has_set(results: Path) -> None:
+    tables.population_contrasts().write_csv(results / "tables" / "population_contrasts.csv")
+    (results / "inputs").mkdir(exist_ok=True)
+    captions = []
+    for settings in ({}, {"analysis": {"alpha": 0.1}}):
+        trial = {"study": "SIM", **settings}
+        (results / "inputs" / "trial.json").write_text(json.dumps(trial), "utf-8")
+        captions.append(page(write_report(results)).xpath("string(//section[@id='dynamics'])"))
+
+    assert "Odds ratio with its 95 % confidence interval at" in captions[0]
+    assert "Odds ratio with its 90 % confidence interval at" in captions[1]

@@ -126,3 +126,12 @@ def test_intervals_within_arms_cover_although_arms_differ_in_both_quantities() -
     assert covered["spearman"] / runs == pytest.approx(0.95, abs=error)
     assert covered["auc"] / runs == pytest.approx(0.95, abs=error)
     assert covered["pooled"] / runs < 0.5
+
+
+def test_nobody_at_all_is_nan() -> None:
+    for shape in ((0, 0), (0, 2)):
+        assert np.isnan(tl.standardised_risk([], [], np.empty(shape)).risk_difference)
+    for variances, df in (([0.0, 0.0], 5.0), ([1.0, 1.0], 0.0)):
+        pooled = tl.pool_imputations([1.0, 2.0], variances, complete_df=df)
+        assert pooled.estimate == 1.5
+        assert np.isnan(pooled[1:]).all()

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from numpy.linalg import inv, slogdet
 from numpy.testing import assert_allclose
+from scipy.linalg import toeplitz
 
 from il2cyto import tl
 from tests.tl._mmrm_data import ROLES, WEEKS, simulate
@@ -57,13 +58,15 @@ def units(covariance: str, T: int) -> list[np.ndarray]:
     """The matrices that Ω is a sum of."""
     if covariance == "cs":
         return [np.eye(T), np.ones((T, T))]
+    if covariance == "toep":
+        return [toeplitz(band) for band in np.eye(T)]
     pairs = [np.zeros((T, T)) for _ in range(T * (T + 1) // 2)]
     for G, (a, b) in zip(pairs, combinations_with_replacement(range(T), 2), strict=True):
         G[a, b] = G[b, a] = 1.0
     return pairs
 
 
-@pytest.mark.parametrize("covariance", ["us", "cs"])
+@pytest.mark.parametrize("covariance", ["us", "toep", "cs"])
 @pytest.mark.parametrize("name", FRAMES)
 def test_kenward_roger_is_as_written_in_the_paper(name: str, covariance: Any) -> None:
     data = Dense(FRAMES[name])

@@ -184,7 +184,7 @@ def test_visits_in_text_are_ordered_by_their_numbers() -> None:
         (
             {},
             {"covariance": "un", "ddf": "kr", "level": 95},
-            "covariance is 'un', allowed are us, ar1, cs; ddf is 'kr', allowed are kenward-roger, satterthwaite; level is 95, "
+            "covariance is 'un', allowed are us, toeph, toep, adh, ad, ar1, cs; ddf is 'kr', allowed are kenward-roger, satterthwaite; level is 95, "
             "allowed is a fraction between 0 and 1, such as 0.95.",
         ),
     ],

@@ -12,12 +12,15 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from il2cyto import tl
-from il2cyto.tl._mmrm._covariance import make_structure
+from il2cyto.tl._mmrm._covariance import COVARIANCES, LINEAR, make_structure
 from il2cyto.tl._mmrm._reml import arrange, differentiate, evaluate
 from tests.tl._mmrm_data import ROLES, WEEKS, simulate
 
 COLUMNS = ["estimate", "se", "df", "p"]
-CHOICES = [("us", "kenward-roger"), ("cs", "kenward-roger"), ("us", "satterthwaite"), ("ar1", "satterthwaite")]
+CHOICES = [
+    *((name, "kenward-roger") for name in LINEAR),
+    *((name, "satterthwaite") for name in ("us", "ar1", "toeph", "ad", "adh")),
+]
 
 
 def numbers(table: pl.DataFrame, *names: str) -> np.ndarray:
@@ -80,7 +83,7 @@ def test_compound_symmetry_is_the_random_intercept_model() -> None:
     assert_allclose(result.loglik, mixed.llf, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["us", "ar1", "cs"])
+@pytest.mark.parametrize("name", COVARIANCES)
 def test_derivatives_are_those_of_the_likelihood(name: Any) -> None:
     frame = simulate(30, 3, missing=0.2)
     visit = np.searchsorted(WEEKS, frame["week"].to_numpy())

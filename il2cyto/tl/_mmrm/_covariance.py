@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from il2cyto.tl._mmrm._correlations import START_CORRELATIONS, AnteDependent, Banded, Correlated, lag_bands
+
 FloatArray = NDArray[np.floating[Any]]
-Covariance = Literal["us", "ar1", "cs"]
-# With holes the likelihood can have several maxima, and none that is reached from everywhere.
-START_CORRELATIONS = (0.5, 0.0, 0.8)
+Covariance = Literal["us", "toeph", "toep", "adh", "ad", "ar1", "cs"]
+COVARIANCES: Final[tuple[Covariance, ...]] = get_args(Covariance)
+#: Where Ω is linear in its parameters, which the correction of Kenward and Roger supposes.
+LINEAR: Final[tuple[Covariance, ...]] = ("us", "toep", "cs")
 
 
 class Structure(Protocol):
@@ -137,7 +140,7 @@ class Autoregressive:
         return np.stack([phi[1] ** self.lag, phi[0] * self._power(phi[1], 1)])
 
     def curvature(self, phi: FloatArray) -> FloatArray:
-        """Zero twice in φ_1, the only structure here that is not linear in φ."""
+        """Zero twice in φ_1."""
         mixed = self._power(phi[1], 1)
         return np.array([[np.zeros_like(mixed), mixed], [mixed, phi[0] * self._power(phi[1], 2)]])
 
@@ -148,8 +151,45 @@ class Autoregressive:
         return factor * power
 
 
+@dataclass(frozen=True)
+class Toeplitz:
+    """One variance and one covariance for each distance of two visits in the list: Ω_jk = φ_|j−k|."""
+
+    T: int
+
+    def recentred(self, phi: FloatArray) -> tuple[Toeplitz, FloatArray]:
+        """Bands overlap little enough."""
+        return self, phi
+
+    def starts(self, sd: FloatArray) -> list[FloatArray]:
+        """Guess the mean variance, and correlations that stay or fall with the distance."""
+        variance, lag = float(np.mean(sd**2)), np.arange(self.T)
+        alike = [np.where(lag == 0, 1.0, rho) for rho in START_CORRELATIONS]
+        return [variance * band for band in (*alike, *(rho**lag for rho in START_CORRELATIONS if rho))]
+
+    def omega(self, phi: FloatArray) -> FloatArray:
+        """φ_|j−k|, T × T."""
+        return np.tensordot(phi, self.jacobian(phi), 1)
+
+    def jacobian(self, phi: FloatArray) -> FloatArray:
+        """Bands of ones, the same at every φ."""
+        return lag_bands(self.T)
+
+    def curvature(self, phi: FloatArray) -> None:
+        """None: Ω is linear in φ."""
+        return None
+
+
 def make_structure(name: Covariance, T: int) -> Structure:
     """Make the named structure for T visits; with one visit all of them are one variance."""
     if T == 1 or name == "us":
         return Unstructured(np.eye(T))
-    return CompoundSymmetry(T) if name == "cs" else Autoregressive(T)
+    structures: dict[Covariance, Structure] = {
+        "toep": Toeplitz(T),
+        "toeph": Correlated(Banded(T), heterogeneous=True),
+        "ad": Correlated(AnteDependent(T), heterogeneous=False),
+        "adh": Correlated(AnteDependent(T), heterogeneous=True),
+        "ar1": Autoregressive(T),
+        "cs": CompoundSymmetry(T),
+    }
+    return structures[name]

@@ -26,7 +26,7 @@ class Diagnostics:
     iterations
         Steps of the optimiser.
     requested, covariance
-        Structure that was asked for, and used: `us`, `ar1`, `cs` or `per-visit ANCOVA`.
+        Structure that was asked for, and used: `us`, `ar1`, `cs`, ... or `per-visit ANCOVA`.
     fallback
         The structures that were tried in vain, each with its reason.
     ddf

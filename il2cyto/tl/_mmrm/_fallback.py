@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from il2cyto.errors import ModelError
+from il2cyto.tl._mmrm._covariance import LINEAR
 from il2cyto.tl._mmrm._fit import Fit, fit_model
 from il2cyto.tl._mmrm._frame import label
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from il2cyto.tl._mmrm._ddf import Ddf
     from il2cyto.tl._mmrm._design import Trial
 
-CHAIN: tuple[Covariance, ...] = ("us", "ar1", "cs")
+#: What is tried after a structure that did not converge: simpler ones, and none that has to be asked for by name.
+CHAIN: tuple[Covariance, ...] = ("ar1", "cs")
 ANCOVA = "per-visit ANCOVA"
 NO_KENWARD_ROGER = (
-    "Kenward-Roger is not offered for ar1: Ω is not linear in the correlation, and packages disagree on the correction"
+    "Kenward-Roger is not offered for {}: Ω is not linear in the correlation, and packages disagree on the correction"
 )
 
 
@@ -77,17 +79,21 @@ def fit_with_fallback(trial: Trial, covariance: Covariance, ddf: Ddf, *, fallbac
     Raises
     ------
     ModelError
-        Kenward-Roger is asked for with ar1; the first structure does not converge and `fallback` is False.
+        Kenward-Roger is asked for with a structure that is not linear; the first structure does not converge and `fallback` is False.
     """
-    if covariance == "ar1" and ddf == "kenward-roger":
-        msg = f"mmrm: {NO_KENWARD_ROGER}; use ddf='satterthwaite'."
+    if offered_ddf(covariance, ddf) != ddf:
+        msg = f"mmrm: {NO_KENWARD_ROGER.format(covariance)}; use ddf='satterthwaite'."
         raise ModelError(msg)
     failures: list[Failure] = []
-    for structure in CHAIN[CHAIN.index(covariance) :]:
-        method: Ddf = "satterthwaite" if structure == "ar1" else ddf
+    for structure in _chain(covariance):
+        method = offered_ddf(structure, ddf)
         fit = fit_model(trial, structure, method)
         if isinstance(fit, Fit):
-            notes = [f"degrees of freedom are Satterthwaite's: {NO_KENWARD_ROGER}"] if method != ddf else []
+            notes = (
+                [f"degrees of freedom are Satterthwaite's: {NO_KENWARD_ROGER.format(structure)}"]
+                if method != ddf
+                else []
+            )
             return Models(
                 trial,
                 (fit,) * len(trial.coding.visits),
@@ -101,6 +107,16 @@ def fit_with_fallback(trial: Trial, covariance: Covariance, ddf: Ddf, *, fallbac
             msg = f"mmrm: {structure} did not converge ({fit}). Allow a fallback, or choose a simpler covariance."
             raise ModelError(msg)
     return _each_visit(trial, ddf, failures)
+
+
+def offered_ddf(covariance: Covariance, ddf: Ddf) -> Ddf:
+    """Give the method of the degrees of freedom that a structure has: Satterthwaite's where Ω is not linear."""
+    return ddf if covariance in LINEAR else "satterthwaite"
+
+
+def _chain(covariance: Covariance) -> tuple[Covariance, ...]:
+    later = CHAIN[CHAIN.index(covariance) + 1 :] if covariance in CHAIN else CHAIN
+    return covariance, *later
 
 
 def _each_visit(trial: Trial, ddf: Ddf, failures: list[Failure]) -> Models:

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from il2cyto.errors import ModelError
+from il2cyto.tl._mmrm._covariance import COVARIANCES
 from il2cyto.tl._mmrm._design import make_trial
-from il2cyto.tl._mmrm._fallback import CHAIN, fit_with_fallback
+from il2cyto.tl._mmrm._fallback import fit_with_fallback
 from il2cyto.tl._mmrm._frame import Roles, complete_rows
 from il2cyto.tl._mmrm._result import make_result
 
@@ -58,15 +59,17 @@ def mmrm(
     by_visit
         Covariates whose effect may differ between visits.
     covariance
-        Structure of Ω: `us` unstructured; `ar1` one variance, correlation ρ to the power of the distance of two visits in
-        the list of visits; `cs` one variance, one correlation.
+        Structure of Ω: `us` unstructured; `toep` Toeplitz, one correlation for each distance of two visits in the list of
+        visits; `ad` ante-dependence, one for each pair of neighbours, multiplied along the way; `ar1` correlation ρ to the
+        power of the distance; `cs` one correlation. All but `us` have one variance; `toeph` and `adh` are `toep` and `ad`
+        with one for each visit.
     ddf
-        `kenward-roger` (with the covariance of the estimates adjusted) or `satterthwaite`.
+        `kenward-roger` (with the covariance of the estimates adjusted; `us`, `toep`, `cs`) or `satterthwaite`.
     control
         The arm that the others are compared with; the first level if None.
     fallback
-        If the structure does not converge, go on to the next of us, ar1, cs, and then to an analysis of covariance of each
-        visit; each step is listed in `diagnostics.fallback`. With False it is an error.
+        If the structure does not converge, go on to ar1, to cs, and then to an analysis of covariance of each visit;
+        each step is listed in `diagnostics.fallback`. With False it is an error.
     level
         Coverage of the intervals, 0-1.
 
@@ -78,7 +81,8 @@ def mmrm(
     ------
     ModelError
         Columns are missing or unfit, a subject has two rows at a visit or two arms, there are no more rows than
-        coefficients, Kenward-Roger is asked for with `ar1`, or there is no convergence and no fallback.
+        coefficients, Kenward-Roger is asked for with a structure that does not have it, or there is no convergence and no
+        fallback.
 
     Notes
     -----
@@ -160,8 +164,8 @@ def empirical_logit(
 
 def _check_choices(covariance: str, ddf: str, level: float) -> None:
     problems = []
-    if covariance not in CHAIN:
-        problems.append(f"covariance is {covariance!r}, allowed are {', '.join(CHAIN)}")
+    if covariance not in COVARIANCES:
+        problems.append(f"covariance is {covariance!r}, allowed are {', '.join(COVARIANCES)}")
     if ddf not in ("kenward-roger", "satterthwaite"):
         problems.append(f"ddf is {ddf!r}, allowed are kenward-roger, satterthwaite")
     if not 0 < level < 1:
