@@ -62,8 +62,7 @@ class Membership:
 
     def linear(self, key: str, population: str, sample: Sample) -> FloatArray:
         """Compensated values on the linear scale for the events of a population in a sample."""
-        rows = np.flatnonzero(self.mask(population, sample)).astype(np.uint32)
-        return self.channels.linear(key, sample, rows)
+        return self.channels.linear(key, sample, np.flatnonzero(self.mask(population, sample)))
 
     def scaled(self, key: str, population: str, sample: Sample) -> FloatArray:
         """The same on the template's scale."""
@@ -104,7 +103,7 @@ class Membership:
 
     def _shape(self, of: str, sample: Sample, shape: Callable[[Scales], BoolArray]) -> BoolArray:
         inside = np.zeros(len(sample), dtype=np.bool_)
-        inside[self.mask(of, sample)] = shape(_Among(self, self._plan, of, sample))
+        inside[np.flatnonzero(self.mask(of, sample))] = shape(_Among(self, self._plan, of, sample))
         return inside
 
 

@@ -96,11 +96,11 @@ class Channels:
         used = {column for mixtures in self._mixtures.values() for mixture in mixtures for column, _ in mixture.parts}
         self.columns = tuple(sorted(used))
 
-    def linear(self, key: str, sample: Sample, rows: Rows) -> FloatArray:
+    def linear(self, key: str, sample: Sample, rows: npt.NDArray[np.int64]) -> FloatArray:
         """Compensated values of a marker or dimension on the linear scale; infinite or NaN where a ratio's denominator is 0."""
         sums = []
         for mixture in self._mixtures[key]:
-            places = np.array([sample.columns.index(column) for column, _ in mixture.parts], dtype=np.int64)
+            places = np.array([sample.columns.index(column) for column, _ in mixture.parts], dtype=np.uint64)
             sums.append(np.empty(rows.size))
             gather(sample.stored, rows, places, np.array([weight for _, weight in mixture.parts]), sums[-1])
         if len(sums) == 1:
@@ -139,7 +139,7 @@ def draw_samples(
     least.
     """
     engine = Engine(events, replace(program, columns=tuple(sorted({*program.columns, *columns}))))
-    places = np.array([engine.positions[column] for column in columns], dtype=np.int64)
+    places = np.array([engine.positions[column] for column in columns], dtype=np.uint64)
     draws: dict[str, _Draw] = {}
     for _ in engine.run():
         for name, wish in wishes.items():
@@ -167,7 +167,7 @@ class _Draw:
         room = int(min(wish.most, wish.highest * self._share / LOTS)) + len(block)
         self._stored, self._lots = np.empty((room, n_columns), block.dtype), np.empty(room, np.uint8)
 
-    def add(self, block: npt.NDArray[Any], among: Rows, places: npt.NDArray[np.int64]) -> None:
+    def add(self, block: npt.NDArray[Any], among: Rows, places: npt.NDArray[np.uint64]) -> None:
         """Take events of a block, and leave out half of all where they have become too many."""
         room = len(self._lots)
         if self._count + among.size > room:  # more than the population was said to have, or all alike

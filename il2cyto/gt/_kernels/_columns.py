@@ -25,12 +25,12 @@ _WITHIN_STEP = 1.0 / (1 << 16)
 
 
 @kernel
-def gather(stored: Block, rows: Rows, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
+def gather(stored: Block, rows: IntArray, positions: IntArray, weights: FloatArray, out: FloatArray) -> None:
     """Fill `out` with weighted sums of stored columns, in the order of pp.compensate."""
     for i in range(rows.size):
-        total = 0.0
+        row, total = np.uint64(rows[i]), 0.0
         for k in range(positions.size):
-            total += np.float64(stored[rows[i], positions[k]]) * weights[k]
+            total += np.float64(stored[row, positions[k]]) * weights[k]
         out[i] = total
 
 
