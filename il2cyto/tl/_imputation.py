@@ -98,7 +98,7 @@ def impute_at_random(
 
     The model is that of :func:`il2cyto.tl.mmrm` with unstructured covariance: y_i ~ N(B'x_i, Ω), where each column of y has its own
     coefficients. Each imputation is the end of a chain of its own, which draws the missing values given B and Ω and these given
-    all values, with the prior |Ω|^(-(T+1)/2); so imputations are independent, and as uncertain of B and Ω as the data are.
+    all values, with the prior ``det(Ω)^(-(T+1)/2)``; so imputations are independent, and as uncertain of B and Ω as the data are.
 
     Parameters
     ----------
