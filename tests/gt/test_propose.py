@@ -170,9 +170,12 @@ def test_a_large_file_gives_the_counts_and_the_cuts_that_whole_columns_give(tmp_
             assert min(node.count, ENOUGH) <= looked_at[name] <= min(node.count, MOST), name
 
 
-def test_events_that_are_all_alike_make_a_small_sample_and_no_harm(tmp_path):
+def test_of_events_that_are_all_alike_all_or_none_are_sampled_and_no_cut_is_made_up(tmp_path):
+    """They have one lot between them, so that no share of them can be taken."""
     write_fcs(tmp_path / "alike.fcs", np.full((250_000, 2), 7, dtype=np.float32), names=["FSC-A", "SSC-A"])
-    one = {"name": "p", "parent": "root", "gate": {"method": "fixed", "channel": "FSC-A", "at": 1, "keep": "above"}}
+    gate = {"method": "valley", "channel": "FSC-A", "keep": "above", "bounds": [-1e9, 1e9], "one_peak": "fail"}
     head = {"schema": "il2cyto/gating-template/1", "name": "t", "version": "1"}
-    template = TNK.model_validate({**head, "populations": [one]})
-    assert len(draw_root(events_of(tmp_path / "alike.fcs", template))) <= 250_000
+    template = TNK.model_validate({**head, "populations": [{"name": "p", "parent": "root", "gate": gate}]})
+    events = events_of(tmp_path / "alike.fcs", template)
+    assert len(draw_root(events)) in (0, 250_000)
+    assert not propose(events, sample="s", content="simulated")["value"].is_finite().any()
